@@ -1,0 +1,176 @@
+"""The closed tree of failures.
+
+    HoldfastError
+    ├── Unauthenticated          nobody we know is asking
+    ├── Forbidden                the actor lacks the permission
+    │   └── OutOfScope           it exists in the actor's account, outside the actor's scopes
+    ├── NotFound                 no such thing in the actor's account
+    ├── Invalid                  the request says something that cannot be
+    │   ├── Malformed            the bytes of the request cannot be read at all
+    │   ├── Incomplete           the body was cut before its end
+    │   └── DigestMismatch       the bytes are not those that the client announced
+    ├── Conflict                 it collides with what is there
+    │   └── Stale                the caller saw an older revision
+    ├── TooLarge                 more bytes than the limit allows
+    ├── UnsupportedType          the media type is not allowed here
+    ├── QuotaExceeded            the account is full
+    ├── RateLimited              too many requests
+    ├── ContentLost              the row is there, its bytes are not
+    └── Unavailable              try again later
+        └── StorageFull          no room on the disk
+
+Callers act on the class, never on the message. Every dialect maps every leaf to its own status and body.
+"""
+
+from collections.abc import Mapping
+
+
+class HoldfastError(Exception):
+    """Root of all failures that are answered to a caller.
+
+    `code` is stable and machine-readable; `detail` is one English sentence that holds no secret and no
+    internal name; `fields` maps an input field to what is wrong with it.
+    """
+
+    code = "error"
+    title = "Error"
+
+    def __init__(self, detail: str = "", *, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.fields = dict(fields or {})
+
+
+class Unauthenticated(HoldfastError):
+    """No credential, or one that is unknown, expired or revoked."""
+
+    code = "unauthenticated"
+    title = "Authentication required"
+
+
+class Forbidden(HoldfastError):
+    """The actor is known and lacks the permission."""
+
+    code = "forbidden"
+    title = "Permission denied"
+
+
+class OutOfScope(Forbidden):
+    """The thing is in the actor's account but outside its scopes; most dialects answer this as `NotFound`."""
+
+    code = "out_of_scope"
+    title = "Outside the caller's scope"
+
+
+class NotFound(HoldfastError):
+    """No such thing in the actor's account. `kind` names what was looked for: attachment, record, folder, …"""
+
+    code = "not_found"
+    title = "Not found"
+
+    def __init__(self, kind: str, detail: str = "") -> None:
+        super().__init__(detail or f"{kind.capitalize()} not found")
+        self.kind = kind
+
+
+class Invalid(HoldfastError):
+    """The request contradicts a rule; `fields` says where."""
+
+    code = "invalid"
+    title = "Invalid request"
+
+
+class Malformed(Invalid):
+    """The request cannot be parsed: broken JSON, multipart, path or header."""
+
+    code = "malformed"
+    title = "Malformed request"
+
+
+class Incomplete(Invalid):
+    """The body ended before all of it had arrived; nothing of it is kept."""
+
+    code = "incomplete"
+    title = "Incomplete body"
+
+
+class DigestMismatch(Invalid):
+    """The bytes received do not have the digest that the client announced."""
+
+    code = "digest_mismatch"
+    title = "Digest mismatch"
+
+
+class Conflict(HoldfastError):
+    """The change collides with something that exists."""
+
+    code = "conflict"
+    title = "Conflict"
+
+
+class Stale(Conflict):
+    """The caller's precondition names an older revision."""
+
+    code = "stale"
+    title = "Precondition failed"
+
+
+class TooLarge(HoldfastError):
+    """More bytes than allowed. `limit` is in bytes."""
+
+    code = "too_large"
+    title = "Too large"
+
+    def __init__(self, limit: int, detail: str = "") -> None:
+        super().__init__(detail or f"The file is larger than the limit of {limit} bytes")
+        self.limit = limit
+
+
+class UnsupportedType(HoldfastError):
+    """The media type is not among those allowed."""
+
+    code = "unsupported_type"
+    title = "Unsupported media type"
+
+
+class QuotaExceeded(HoldfastError):
+    """The account's quota of bytes or of attachments would be passed."""
+
+    code = "quota_exceeded"
+    title = "Quota exceeded"
+
+
+class RateLimited(HoldfastError):
+    """Too many requests; `retry_after` is in seconds."""
+
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int, detail: str = "") -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class ContentLost(HoldfastError):
+    """The catalog knows the bytes, the store does not have them whole."""
+
+    code = "content_lost"
+    title = "Content unavailable"
+
+
+class Unavailable(HoldfastError):
+    """A part of the system cannot answer now; `retry_after` is in seconds."""
+
+    code = "unavailable"
+    title = "Temporarily unavailable"
+
+    def __init__(self, detail: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class StorageFull(Unavailable):
+    """No room for the bytes or for the row."""
+
+    code = "storage_full"
+    title = "Insufficient storage"
