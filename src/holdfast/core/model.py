@@ -5,7 +5,7 @@ its slug is for people.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, Self
 
 import msgspec
@@ -327,3 +327,14 @@ class ByteRange(msgspec.Struct, frozen=True):
 def joined(folder: str, name: str) -> str:
     """The path of `name` inside `folder`."""
     return f"/{name}" if folder == ROOT else f"{folder}/{name}"
+
+
+class Content(msgspec.Struct, frozen=True):
+    """Stored bytes ready to be served: `read` gives any part of them, `modified_at` is in microseconds."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    modified_at: int
+    read: Callable[[ByteRange], AsyncIterator[bytes]]
