@@ -278,6 +278,10 @@ class Guard:
         permit(self.actor, permissions)
         return Sight(self.actor, self._catalog)
 
+    async def account(self) -> Account:
+        """The actor's own account, which needs no permission."""
+        return await Sight(self.actor, self._catalog).owner()
+
     async def change(self, permission: str, body: Callable[[Work], Awaitable[T]]) -> T:
         """Run a body in one transaction of the account. Raises `Forbidden`, and what the body raises.
 

@@ -42,7 +42,8 @@ class Accounts:
                 await tx.add(Ledger(found.number))
             return found
 
-        return await self._catalog.get(SlugKey(slug)) or await self._catalog.transact(body)
+        present = await self._catalog.get(SlugKey(slug))
+        return await self._catalog.transact(body) if present is None else present
 
     async def all(self) -> tuple[Account, ...]:
         """Every account by slug."""

@@ -61,7 +61,7 @@ class Desk:
 
     async def account(self) -> Account:
         """The actor's own account."""
-        return await self._guard.see(*self.actor.permissions or {READ}).owner()
+        return await self._guard.account()
 
     async def usage(self) -> Ledger:
         """What the account holds. Raises `OutOfScope` for an actor with scopes."""
