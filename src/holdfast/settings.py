@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -174,8 +174,8 @@ def load_settings(
     try:
         return Settings(**values)
     except SettingsError as error:
-        entry = given.get(error.setting)
-        raise SettingsError(error.setting, error.problem, entry and entry.origin) from None
+        origin = given[error.setting].origin if error.setting in given else None
+        raise SettingsError(error.setting, error.problem, origin) from None
 
 
 def local_path(url: str) -> Path:
@@ -252,11 +252,9 @@ def _convert(name: str, given: _Given) -> Any:  # noqa: ANN401 -- the type is th
     value = _parse_text(given.value, field.type) if given.as_text else given.value
     try:
         return msgspec.convert(value, field.type, strict=not given.as_text, dec_hook=_decode)
-    except msgspec.ValidationError as error:
+    except msgspec.ValidationError:
         shown = "" if _is_secret(field.type) else f", not {given.value!r}"
-        expected = _describe_values(field.type)
-        bounds = f" ({error})" if expected == "whole number" else ""
-        raise SettingsError(name, f"expected a {expected}{shown}{bounds}", given.origin) from None
+        raise SettingsError(name, f"expected {_describe_values(field.type)}{shown}", given.origin) from None
 
 
 def _parse_text(value: object, type_: object) -> object:
@@ -303,12 +301,14 @@ def _describe(field: msgspec.structs.FieldInfo) -> Setting:
 
 
 def _describe_values(type_: object) -> str:
-    bare = _bare(type_)
+    bare, meta = _bare(type_), _meta(type_)
     if typing.get_origin(bare) is Literal:
         return " or ".join(typing.get_args(bare))
     if typing.get_origin(bare) is tuple:
-        return "list of names"
-    return {bool: "true or false", int: "whole number", Size: "size such as 5GiB", Path: "path"}.get(bare, "text")
+        return "a list of names between commas"
+    if bare is int:
+        return f"a whole number from {meta.ge}" + ("" if meta.le is None else f" to {meta.le}")
+    return {bool: "true or false", Size: "a size such as 5GiB or 50 MB", Path: "a path"}.get(bare, "a text")
 
 
 def _show(value: object) -> str:
@@ -330,7 +330,8 @@ def _show_size(size: Size) -> str:
 
 
 def _meta(type_: object) -> Meta:
-    return typing.get_args(type_)[1]
+    meta: Meta = typing.get_args(type_)[1]
+    return meta
 
 
 def _bare(type_: object) -> Any:  # noqa: ANN401 -- a type form, for which Python 3.11 has no type
@@ -345,17 +346,24 @@ def _local_url(scheme: str, path: Path) -> str:
     return path.as_uri().replace("file:", f"{scheme}:", 1)
 
 
+def _split(setting: str, url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise SettingsError(setting, "this is not a valid URL") from None
+
+
 def _check_store(setting: str, url: str, *, local: str, remote: str) -> None:
-    parts = urlsplit(url)
+    parts = _split(setting, url)
     if parts.scheme == local:
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise SettingsError(setting, f"write {local}:/// and an absolute path, such as {local}:///srv/holdfast")
     elif parts.scheme != remote or not parts.netloc:
-        raise SettingsError(setting, f"expected {local}:///path or {remote}://name")
+        raise SettingsError(setting, f"expected {local}:///path or {remote}://…")
 
 
 def _check_public_url(url: str) -> None:
-    parts = urlsplit(url)
+    parts = _split("public_url", url)
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
         raise SettingsError("public_url", f"expected an address such as https://files.example.com, not {url!r}")
 
