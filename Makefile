@@ -57,9 +57,9 @@ lock: .cache/lock/.made ## pin the newest dependencies that fit, with hashes (LO
 clean: ## remove the environment and caches, never data
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Programs that tests drive but Python packages do not bring (databases, object stores, browsers).
+# Databases, object stores, browsers and the like, installed by the system or from a registry.
 # Each is a script tests/parts/NAME that installs what is missing and says nothing when all is there.
-parts: $(VENV)/.test
+parts: $(VENV)/.test ## install the programs that tests drive and Python packages do not bring
 	@for part in $(sort $(wildcard tests/parts/*.sh)); do bash "$$part"; done
 
 # The stamps below are made last: a set-up that failed or was cut leaves none, and the next run takes it up again.
