@@ -308,7 +308,7 @@ def _describe_values(type_: object) -> str:
         return "a list of names between commas"
     if bare is int:
         return f"a whole number from {meta.ge}" + ("" if meta.le is None else f" to {meta.le}")
-    return {bool: "true or false", Size: "a size such as 5GiB or 50 MB", Path: "a path"}.get(bare, "a text")
+    return {bool: "true or false", Size: "a size such as 5GiB or 50 MB", Path: "a path"}.get(bare, "text")
 
 
 def _show(value: object) -> str:

@@ -138,7 +138,7 @@ def test_a_wrong_variable_gets_one_line_that_names_it(environ: dict[str, str], m
         ("port = true", "port in {path}: expected a whole number from 0 to 65535, not True"),
         ("upload_limit = true", "upload_limit in {path}: expected a size such as 5GiB or 50 MB, not True"),
         ('catalog = "mysql://u:secret@h/x"', "catalog in {path}: expected sqlite:///path or postgresql://…"),
-        ("catalog = [1]", "catalog in {path}: expected a text"),
+        ("catalog = [1]", "catalog in {path}: expected text"),
         ("[log]\nlevel = 1", "log in {path}: there is no such setting; the closest is blobs"),
     ],
 )
