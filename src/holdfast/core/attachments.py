@@ -76,8 +76,8 @@ class Description(msgspec.Struct, frozen=True):
     """
 
     name: str | msgspec.UnsetType = msgspec.UNSET
-    description: str | None | msgspec.UnsetType = msgspec.UNSET
-    folder: str | None | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    folder: str | msgspec.UnsetType | None = msgspec.UNSET
     properties: JsonObject | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -97,7 +97,7 @@ class Expected(msgspec.Struct, frozen=True):
 class LinkChange(msgspec.Struct, frozen=True):
     """What may be changed of a link; UNSET leaves a member as it is."""
 
-    caption: str | None | msgspec.UnsetType = msgspec.UNSET
+    caption: str | msgspec.UnsetType | None = msgspec.UNSET
     position: int | msgspec.UnsetType = msgspec.UNSET
 
 

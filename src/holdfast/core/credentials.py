@@ -101,14 +101,14 @@ class Credentials:
         right = await self._passwords.verify(password, user.password_hash if user else await self._decoy_hash())
         if user is None or user.disabled or not right:
             raise Unauthenticated("Wrong e-mail or password")
-        return await self._begin(user, lifetime, refresh, alone)
+        return await self._begin(user, lifetime, refresh, alone=alone)
 
     async def sign_in_client(self, name_or_id: str, secret: str, *, lifetime: int) -> Session:
         """A session for a client. Raises `Unauthenticated`."""
         client = await self._catalog.get(ClientKey(name_or_id)) or await self._catalog.get(ClientNameKey(name_or_id))
         if client is None or client.secret_sha256 != digest(secret):
             raise Unauthenticated("Wrong client id or secret")
-        return await self._begin(client, lifetime, None, alone=False)
+        return await self._begin(client, lifetime)
 
     async def renew(self, secret: str, *, lifetime: int, refresh: int) -> Session:
         """A new session for a refresh secret, which is used up. Raises `Unauthenticated`."""
@@ -119,7 +119,7 @@ class Credentials:
         user = await self._catalog.get(UserIdKey(actor.id))
         if user is None:
             raise Unauthenticated("The refresh token is not valid")
-        return await self._begin(user, lifetime, refresh, alone=False, used=token)
+        return await self._begin(user, lifetime, refresh, used=token)
 
     async def sign_out(self, secret: str) -> None:
         """End the session or refresh token; an unknown secret is no error."""
@@ -132,7 +132,13 @@ class Credentials:
         await self._catalog.transact(body)
 
     async def _begin(
-        self, owner: User | Client, lifetime: int, refresh: int | None, alone: bool, used: Token | None = None
+        self,
+        owner: User | Client,
+        lifetime: int,
+        refresh: int | None = None,
+        *,
+        alone: bool = False,
+        used: Token | None = None,
     ) -> Session:
         secret, renewal = self.secret(), self.secret() if refresh else None
         session = self._token(owner, "session", secret, lifetime)
@@ -143,7 +149,7 @@ class Credentials:
                 if await tx.get(TokenKey(used.sha256)) is None:
                     raise Unauthenticated("The refresh token is not valid")
                 await tx.remove(used)
-            await self._make_room(tx, owner, alone)
+            await self._make_room(tx, owner, alone=alone)
             await tx.add(session)
             if renewing is not None:
                 await tx.add(renewing)
@@ -151,7 +157,7 @@ class Credentials:
         await self._catalog.transact(body)
         return Session(secret, lifetime, await self._actor(session), renewal)
 
-    async def _make_room(self, tx: Tx, owner: User | Client, alone: bool) -> None:
+    async def _make_room(self, tx: Tx, owner: User | Client, *, alone: bool) -> None:
         """Drop the owner's sessions that are over, all of them if asked, and the oldest beyond a fair number."""
         now = self._clock()
         page = await tx.find(TokenQuery(owner.account, Window(limit=2 * _MAX_SESSIONS), owner=owner.id))

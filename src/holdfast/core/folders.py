@@ -141,7 +141,6 @@ class Folders:
         count = 0
         while page := (await work.tx.find(below)).items:
             for folder in page:
-                assert isinstance(folder, Folder)
                 await work.remove(folder)
             count += len(page)
         await work.remove(await work.folder(path))

@@ -30,7 +30,7 @@ def checked_folder(path: str) -> str:
         raise Invalid("A path begins with '/'", fields={"path": "not absolute"})
     if len(path) > MAX_PATH:
         raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
-    trimmed = path[:-1] if path.endswith("/") else path
+    trimmed = path.removesuffix("/")
     if not trimmed:
         return ROOT
     for segment in trimmed[1:].split("/"):
@@ -61,4 +61,4 @@ def numbered(name: str, attempt: int) -> str:
 
 def is_below(path: str, folder: str) -> bool:
     """Whether the path is the folder itself or lies anywhere below it."""
-    return folder == ROOT or path == folder or path.startswith(folder + "/")
+    return folder in {ROOT, path} or path.startswith(folder + "/")

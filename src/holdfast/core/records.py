@@ -1,7 +1,6 @@
 """Records of the host application: register, describe, find, delete, and what lies below what."""
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -54,7 +53,7 @@ class RecordChange(msgspec.Struct, frozen=True):
 
     attributes: JsonObject | msgspec.UnsetType = msgspec.UNSET
     parents: tuple[RecordRef, ...] | msgspec.UnsetType = msgspec.UNSET
-    state: str | None | msgspec.UnsetType = msgspec.UNSET
+    state: str | msgspec.UnsetType | None = msgspec.UNSET
     replace: bool = False
 
 
@@ -148,7 +147,7 @@ class Records:
             if revisions is not None and record.revision not in revisions:
                 raise Stale("The record has changed since it was read")
             deleted: list[Record] = []
-            await self._delete(work, record, cascade, deleted)
+            await self._delete(work, record, deleted, cascade=cascade)
             return tuple(deleted)
 
         return await self._guard.change(RECORDS_WRITE, body)
@@ -210,7 +209,7 @@ class Records:
             if circle.items:
                 raise Invalid("A record cannot lie below itself", fields={"parents": "a circle"})
 
-    async def _delete(self, work: Work, record: Record, cascade: bool, deleted: list[Record]) -> None:
+    async def _delete(self, work: Work, record: Record, deleted: list[Record], *, cascade: bool) -> None:
         below = RecordQuery(work.account, Window(limit=_BATCH), parent=record.ref)
         while children := (await work.tx.find(below)).items:
             if not cascade:
@@ -221,7 +220,7 @@ class Records:
                 if rest:
                     await work.save(msgspec.structs.replace(child, parents=rest))
                 else:
-                    await self._delete(work, child, cascade, deleted)
+                    await self._delete(work, child, deleted, cascade=cascade)
         hanging: set[str] = set()
         links = LinkQuery(work.account, Window(limit=_BATCH), record=record.ref)
         while page := (await work.tx.find(links)).items:
@@ -252,10 +251,10 @@ def _check(attributes: JsonObject, state: str | None) -> None:
         raise Invalid("Text without NUL is needed", fields={"attributes": "control characters"})
 
 
-def holds_nul(value: Any) -> bool:
+def holds_nul(value: object) -> bool:
     """Whether any text in the value, keys too, holds a NUL or half of a surrogate pair."""
     if isinstance(value, str):
-        return "\x00" in value or not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value)
+        return "\x00" in value or (not value.isprintable() and any("\ud800" <= c <= "\udfff" for c in value))
     if isinstance(value, dict):
         return any(holds_nul(part) for pair in value.items() for part in pair)
     return isinstance(value, list) and any(holds_nul(part) for part in value)
