@@ -178,6 +178,14 @@ def load_settings(
         raise SettingsError(error.setting, error.problem, origin) from None
 
 
+def read_size(text: str) -> Size:
+    """Read a number of bytes with or without a unit, as settings write it. Raises SettingsError."""
+    try:
+        return _parse_size(text)
+    except ValueError:
+        raise SettingsError("size", "expected a size such as 5GiB or 50 MB") from None
+
+
 def local_path(url: str) -> Path:
     """Give the path that a `sqlite:` or `file:` URL of the settings names."""
     return Path(unquote(urlsplit(url).path))

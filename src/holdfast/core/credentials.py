@@ -13,6 +13,7 @@ from holdfast.core.ports import (
     ClientNameKey,
     Clock,
     Entropy,
+    Page,
     Passwords,
     TokenKey,
     TokenQuery,
@@ -206,6 +207,10 @@ class Credentials:
 
         await self._catalog.transact(body)
         return secret
+
+    async def tokens(self, account: int, window: Window) -> Page[Token]:
+        """An account's tokens and sessions, newest first."""
+        return await self._catalog.find(TokenQuery(account, window))
 
     async def revoke(self, account: int, id: str) -> Token:
         """End a token by its id, from the next request on. Raises `NotFound`."""
