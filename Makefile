@@ -65,8 +65,8 @@ parts: $(VENV)/.test ## install the programs that tests drive and Python package
 # The stamps below are made last: a set-up that failed or was cut leaves none, and the next run takes it up again.
 
 $(VENV)/.made:
-	@if [ -z "$(PYTHON)" ]; then echo 'Holdfast needs Python 3.11 or newer. Install it, or name yours: make PYTHON=/path/to/python' >&2; exit 1; fi
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Holdfast needs Python 3.11 or newer, but $(PYTHON) is " + sys.version)'
+	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo 'Holdfast needs Python 3.11 or newer$(if $(PYTHON),; $(PYTHON) is none). Name yours: make PYTHON=/path/to/python' >&2; exit 1; fi
 	@$(PYTHON) -m venv --clear $(VENV) || { echo 'Python could not make an environment. On Debian and Ubuntu install python3-venv.' >&2; exit 1; }
 	@touch $@
 
