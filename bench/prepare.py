@@ -31,7 +31,7 @@ def ensure_venv() -> None:
         file=sys.stderr,
     )
     venv.create(VENV, clear=True, with_pip=True)
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     subprocess.run([*pip, "--require-hashes", "-r", str(LOCK)], check=True, stdout=sys.stderr)
     stamp.write_text(wanted)
 

@@ -43,6 +43,7 @@ LINES = (
     *_rate("W6", "list of 50 from {rows}, first page", "first."),
     *_rate("W6", "list, deep page", "deep."),
     *_rate("W6", "list, name search", "search."),
+    Line("W6", "deep_over_first", "deep page, times the cost of the first", less_is_better=True),
     Line(
         "W6",
         "first_counted.rps",
@@ -64,6 +65,7 @@ LINES = (
     Line("FS", "calls", "calls for each upload"),
 )
 COUNTED = frozenset({"missing", "corrupt", "acknowledged"})
+WITHOUT_RATIO = COUNTED | {"deep_over_first"}
 
 
 class Results:
@@ -121,7 +123,7 @@ def _cell(results: Results, line: Line, peer: str) -> str:
 
 def _ratio(results: Results, line: Line, peer: str) -> str:
     ours, theirs = (results.middle(line.workload, name, line.key) for name in (OURS, peer))
-    if line.key in COUNTED or not isinstance(ours, float) or not isinstance(theirs, float) or theirs == 0:
+    if line.key in WITHOUT_RATIO or not isinstance(ours, float) or not isinstance(theirs, float) or theirs == 0:
         return "–"
     return f"{ours / theirs:.2f}" + (" ↓" if line.less_is_better else "")
 
@@ -174,7 +176,7 @@ def render(results: Results, markdown: bool) -> str:
     document = results.document
     versions = ", ".join(f"{name}: {version}" for name, version in document["versions"].items() if version)
     arrow = "↓: less is better. Workers: one number for each server, in the order of the columns."
-    about = f"{document['date']}, {document['machine']}; median of {document['options']['rounds']} rounds. {versions}."
+    about = f"{document['date']}, {document['machine']}; medians, rounds: {document['options']['rounds']}. {versions}."
     rows = table(results)
     parts = [as_markdown(rows) if markdown else as_text(rows), f"{about} {arrow}", *doubts(results)]
     return ("\n\n" if markdown else "\n").join(parts)

@@ -11,6 +11,7 @@ import http.client
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -138,6 +139,7 @@ class Run:
                 say(f"{peer.name} is not installed and is left out. To install it:  {line}")
                 self.peers.remove(peer)
                 if peer.name == "holdfast":
+                    say("To measure the others without it, name them: --peers nginx,pocketbase,fastapi")
                     return False
         for tool in ("wrk", "strace"):
             needing = [work.key for work in self.works if work.needs == tool]
@@ -156,9 +158,7 @@ class Run:
         wanted = big + 2 * self.chosen.rounds * self.scale.uploads * len(self.peers) // 20 + 500
         free = shutil.disk_usage(CACHE).free >> 20
         if free < wanted:
-            say(
-                f"about {wanted:,} MiB of free disk are needed and {free:,} are there: choose fewer --rounds or --big-mib"
-            )
+            say(f"{wanted:,} MiB of free disk are needed and {free:,} are there: choose fewer --rounds or --big-mib")
         return bool(free >= wanted)
 
     def everything(self) -> None:
@@ -275,7 +275,13 @@ def main() -> int:
     run = Run(chosen)
     if not run.ready() or not run.enough_room():
         return 2
-    run.everything()
+    # Servers live in sessions of their own: a terminated run must stop them too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run.everything()
+    except KeyboardInterrupt:
+        say("\nstopped; the last results are kept")
+        return 130
     results = run.results()
     results.write(LAST)
     print(render(results, chosen.markdown))

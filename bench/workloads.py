@@ -222,6 +222,7 @@ def w6_lists(task: Task) -> Figures:
         _check(task, path)
         figures |= {f"{label}.{key}": value for key, value in _hammer(task, [path]).items()}
     figures["errors"] = sum(float(value) for key, value in figures.items() if key.endswith(".errors"))
+    figures["deep_over_first"] = round(float(figures["first.rps"]) / float(figures["deep.rps"]), 2)
     figures["other_cores"] = max(float(value) for key, value in figures.items() if key.endswith(".other_cores"))
     return figures
 
