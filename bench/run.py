@@ -150,12 +150,9 @@ class Run:
 
     def enough_room(self) -> bool:
         """Each peer keeps every large file that it is sent, and some spool it first."""
-        big = (
-            self.scale.big_mib * (self.chosen.rounds + 2) * len(self.peers)
-            if {"W2", "W3"} & set(self.chosen.only)
-            else 0
-        )
-        wanted = big + 2 * self.chosen.rounds * self.scale.uploads * len(self.peers) // 20 + 500
+        takers = sum("W2" in peer.workloads for peer in self.peers)
+        big = self.scale.big_mib * (self.chosen.rounds + 2) * takers if {"W2", "W3"} & set(self.chosen.only) else 0
+        wanted = big + 2 * self.chosen.rounds * self.scale.uploads * takers // 20 + 500
         free = shutil.disk_usage(CACHE).free >> 20
         if free < wanted:
             say(f"{wanted:,} MiB of free disk are needed and {free:,} are there: choose fewer --rounds or --big-mib")
@@ -165,17 +162,17 @@ class Run:
 
         fresh_folder(CACHE / "data")
         self.scratch.mkdir(exist_ok=True)
-        for peer in list(self.peers):
-            self._first_start(peer)
-        for position, work in enumerate(self.works, 1):
-            for number in range(1, self.chosen.rounds + 1):
-                for peer in self.peers:
-                    if work.key in peer.workloads:
-                        where = f"[{position} of {len(self.works)}] {work.key} {work.title}"
-                        self._round(where, work, peer, number)
-        if not self.chosen.keep:
-            shutil.rmtree(CACHE / "data", ignore_errors=True)
-            shutil.rmtree(self.scratch, ignore_errors=True)
+        try:
+            for peer in list(self.peers):
+                self._first_start(peer)
+            for position, work in enumerate(self.works, 1):
+                for number in range(1, self.chosen.rounds + 1):
+                    for peer in [peer for peer in self.peers if work.key in peer.workloads]:
+                        self._round(f"[{position} of {len(self.works)}] {work.key} {work.title}", work, peer, number)
+        finally:
+            if not self.chosen.keep:
+                shutil.rmtree(CACHE / "data", ignore_errors=True)
+                shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _first_start(self, peer: Peer) -> None:
 
