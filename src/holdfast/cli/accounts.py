@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from holdfast.cli.opening import USAGE, Config, Data, fail, read_settings, with_store
@@ -11,6 +10,8 @@ from holdfast.core.store import Store
 from holdfast.settings import SettingsError, read_size
 
 accounts = typer.Typer(no_args_is_help=True, help="Accounts: set limits, show, list.")
+
+NONE = "none"
 
 Slug = Annotated[str, typer.Argument(help="The account's slug.")]
 Bytes = Annotated[str | None, typer.Option(help="Bytes, such as 20GiB; none for no limit.")]
@@ -31,19 +32,22 @@ def configure(  # noqa: PLR0913 -- one parameter an option
     config: Config = None,
 ) -> None:
     """Set limits of an account, made now if it is new; what is not named stays as it is."""
-    given = {
-        "quota_bytes": _bytes("--quota-bytes", quota_bytes),
-        "quota_attachments": _count("--quota-attachments", quota_attachments),
-        "max_file_bytes": _bytes("--max-file-bytes", max_file_bytes),
-        "allowed_types": _types(allowed_types),
-        "trash_days": _count("--trash-days", trash_days),
-    }
-    change = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    change: dict[str, object] = {}
+    if quota_bytes is not None:
+        change["quota_bytes"] = _bytes("--quota-bytes", quota_bytes)
+    if quota_attachments is not None:
+        change["quota_attachments"] = _count("--quota-attachments", quota_attachments)
+    if max_file_bytes is not None:
+        change["max_file_bytes"] = _bytes("--max-file-bytes", max_file_bytes)
+    if allowed_types is not None:
+        change["allowed_types"] = _types(allowed_types)
+    if trash_days is not None:
+        change["trash_days"] = _count("--trash-days", trash_days)
 
     async def work(store: Store) -> Account:
         operator = store.operator()
-        present = await operator.accounts.ensure(slug)
-        return await operator.accounts.configure(slug, msgspec.structs.replace(present.settings, **change))
+        await operator.accounts.ensure(slug)
+        return await operator.accounts.configure(slug, change)
 
     _show(with_store(read_settings(config, data=data), work), None)
 
@@ -87,24 +91,20 @@ def _show(account: Account, usage: Ledger | None) -> None:
         typer.echo(f"{field:<18} {'-' if shown is None else shown}")
 
 
-def _bytes(option: str, text: str | None) -> int | msgspec.UnsetType | None:
-    if text is None or text == "none":
-        return msgspec.UNSET if text is None else None
+def _bytes(option: str, text: str) -> int | None:
     try:
-        return int(read_size(text))
+        return None if text == NONE else int(read_size(text))
     except SettingsError as error:
         fail(f"{option}: {error.problem}", USAGE)
 
 
-def _count(option: str, text: str | None) -> int | msgspec.UnsetType | None:
-    if text is None or text == "none":
-        return msgspec.UNSET if text is None else None
+def _count(option: str, text: str) -> int | None:
+    if text == NONE:
+        return None
     if not text.isascii() or not text.isdigit():
         fail(f"{option}: expected a whole number or none", USAGE)
     return int(text)
 
 
-def _types(text: str | None) -> tuple[str, ...] | msgspec.UnsetType | None:
-    if text is None or text == "none":
-        return msgspec.UNSET if text is None else None
-    return tuple(part.strip().lower() for part in text.split(","))
+def _types(text: str) -> tuple[str, ...] | None:
+    return None if text == NONE else tuple(part.strip().lower() for part in text.split(","))

@@ -1,6 +1,7 @@
 """Accounts: made on first use, their settings, and what they hold."""
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -60,15 +61,16 @@ class Accounts:
         """What the account holds now."""
         return (await self._catalog.find(UsageQuery(account.number))).items[0]
 
-    async def configure(self, slug: str, settings: AccountSettings) -> Account:
-        """Replace the account's settings. Raises `NotFound`, `Invalid`."""
-        _check(settings)
+    async def configure(self, slug: str, change: Mapping[str, object]) -> Account:
+        """Change those of the account's settings that are named. Raises `NotFound`, `Invalid`."""
 
         async def body(tx: Tx) -> Account:
             account = await tx.get(SlugKey(slug))
             if account is None:
                 raise NotFound("account", f"There is no account {slug}")
             await tx.get(LedgerKey(account.number))
+            settings = msgspec.structs.replace(account.settings, **change)
+            _check(settings)
             changed = msgspec.structs.replace(account, settings=settings)
             await tx.save(changed)
             return changed
