@@ -5,7 +5,7 @@ its slug is for people.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, Self
 
 import msgspec
@@ -322,6 +322,17 @@ class ByteRange(msgspec.Struct, frozen=True):
 
     start: int
     length: int
+
+
+class Content(msgspec.Struct, frozen=True):
+    """Stored bytes, ready to be read: what a download needs and no more. `modified_at` is in microseconds."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    modified_at: int
+    read: Callable[[ByteRange], AsyncIterator[bytes]]
 
 
 def joined(folder: str, name: str) -> str:
