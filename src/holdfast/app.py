@@ -9,7 +9,7 @@ import msgspec
 
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Dialect, Store
-from holdfast.web.dispatch import AccessLog, Dispatcher, RequestIds
+from holdfast.web.dispatch import AccessLog, Dispatcher, RequestIds, Wiring
 from holdfast.web.limits import Counters
 from holdfast.web.service import Service
 from holdfast.web.wire import Pace, Receive, Scope, Send
@@ -85,9 +85,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
         return token is None or hmac.compare_digest((secret or "").encode(), token.encode())
 
     service = Service(dialects, ready=options.ready, may_read_metrics=may_read_metrics)
-    dispatcher = Dispatcher(
-        store,
-        [*dialects, service.dialect],
+    wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
         counters=Counters(options.clock),
         traffic=service.traffic,
@@ -97,4 +95,4 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
         request_ids=RequestIds(options.entropy(6).hex()),
         access_log=options.access_log,
     )
-    return Application(dispatcher, options)
+    return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options)

@@ -1,4 +1,4 @@
-"""The shape that every API fills: routes, error table, credential. Nothing registers itself; `dialects.ALL` lists them."""
+"""The shape that every API fills: routes, error table, credential. Nothing registers itself; they are listed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field

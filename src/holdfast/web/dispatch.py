@@ -7,10 +7,11 @@ error serializers, a second response object) is what dialects must shape themsel
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Final
+from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
 import falcon
+import msgspec
 from falcon.asgi import Request
 from falcon.request import RequestOptions
 from falcon.routing import CompiledRouter
@@ -36,7 +37,6 @@ DEFAULT_HEADERS: Final = (
 
 _OVERRIDABLE: Final = frozenset(name.decode() for name, _ in DEFAULT_HEADERS)
 _BODILESS: Final = frozenset({204, 304})
-_BROKEN_ESCAPE: Final = b"%"
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
 _log = logging.getLogger("holdfast.web")
@@ -59,32 +59,32 @@ class RequestIds:
         return f"{self._stem}-{self._count:08x}"
 
 
+class Wiring(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dispatcher shares with the rest of the process."""
+
+    site: Site
+    counters: Counters
+    traffic: Traffic
+    pace: Pace
+    max_body: int
+    rates: Mapping[str, int | None]
+    request_ids: RequestIds
+    access_log: AccessLog | None
+
+
 class Dispatcher:
     """The HTTP half of the application: one call per request."""
 
-    def __init__(
-        self,
-        store: Store,
-        dialects: Sequence[Dialect],
-        *,
-        site: Site,
-        counters: Counters,
-        traffic: Traffic,
-        pace: Pace,
-        max_body: int,
-        rates: Mapping[str, int | None],
-        request_ids: RequestIds,
-        access_log: AccessLog | None,
-    ) -> None:
+    def __init__(self, store: Store, dialects: Sequence[Dialect], wiring: Wiring) -> None:
         self._store = store
-        self._site = site
-        self._counters = counters
-        self._traffic = traffic
-        self._pace = pace
-        self._max_body = max_body
-        self._rates = {dialect.name: rates.get(dialect.name, dialect.rate) for dialect in dialects}
-        self._request_ids = request_ids
-        self._access_log = access_log
+        self._site = wiring.site
+        self._counters = wiring.counters
+        self._traffic = wiring.traffic
+        self._pace = wiring.pace
+        self._max_body = wiring.max_body
+        self._rates = {dialect.name: wiring.rates.get(dialect.name, dialect.rate) for dialect in dialects}
+        self._request_ids = wiring.request_ids
+        self._access_log = wiring.access_log
         self._request_options = RequestOptions()
         self._request_options.keep_blank_qs_values = True
         self._request_options.auto_parse_qs_csv = False
@@ -115,9 +115,10 @@ class Dispatcher:
                 status = reply.status
                 await self._deliver(call, reply)
         except Aborted as cut:
-            status = 499 if wire.gone else status
             _log.info("answer cut: %s", cut, extra={"request_id": call.request_id})
-            raise
+            if not wire.gone:
+                raise
+            status = 499
         finally:
             elapsed = perf_counter() - began
             self._traffic.in_flight -= 1
@@ -154,8 +155,7 @@ class Dispatcher:
         found = self._router.find(path)
         if found is None:
             raise RouteNotFound(path)
-        endpoint, params = found[0], found[2]
-        assert isinstance(endpoint, Endpoint)
+        endpoint, params = cast(Endpoint, found[0]), found[2]
         if escaped and b"%2f" in raw.lower() and not endpoint.takes_slashes(raw):
             raise RouteNotFound(path)
         for name, value in params.items():
@@ -206,7 +206,7 @@ class Dispatcher:
             table = call.dialect.errors if call.dialect is not None else {}
             answer = lookup(table, type(failure)) or problem
             reply = self._finished(call, answer(failure, call))
-        except Exception:
+        except Exception:  # noqa: BLE001 a fault in the table must not hide the failure
             _log.exception("the error table failed", extra={"request_id": call.request_id})
             reply = problem(InternalError())
         return reply.adding(*_obligations(failure, reply))
@@ -330,6 +330,3 @@ def endpoints(dialects: Sequence[Dialect]) -> list[Endpoint]:
     for endpoint in found.values():
         endpoint.settle()
     return list(found.values())
-
-
-__all__: Sequence[Any] = ["AccessLog", "Dispatcher", "RequestIds", "claims", "endpoints", "header_list"]

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 JSON: Final = "application/json"
+TEXT: Final = "text/plain; charset=utf-8"
 
 Headers = tuple[tuple[str, str], ...]
 FixedHeaders = tuple[tuple[bytes, bytes], ...]
@@ -43,6 +44,6 @@ def empty(status: int = 204, *, headers: Headers = ()) -> Reply:
     return Reply(status, b"", None, headers)
 
 
-def text(value: str, status: int = 200, *, headers: Headers = (), media_type: str = "text/plain; charset=utf-8") -> Reply:
+def text(value: str, status: int = 200, *, headers: Headers = (), media_type: str = TEXT) -> Reply:
     """Plain text, or any other text type."""
     return Reply(status, value.encode(), media_type, headers)

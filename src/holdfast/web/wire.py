@@ -9,7 +9,6 @@ that a reader has gone.
 import asyncio
 from asyncio import CancelledError, Task, TimerHandle
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
@@ -261,5 +260,4 @@ async def closed_after(chunks: AsyncIterator[bytes]) -> None:
     """Let go of a body that is not sent."""
     close = getattr(chunks, "aclose", None)
     if close is not None:
-        async with aclosing(chunks):  # type: ignore[type-var]
-            pass
+        await close()
