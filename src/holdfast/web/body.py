@@ -78,14 +78,14 @@ async def document(call: Call, *, limit: int = MAX_DOCUMENT) -> bytes:
 
 
 @overload
-async def json(call: Call, *, optional: bool = False) -> Any: ...
+async def json(call: Call, *, optional: bool = False) -> Any: ...  # noqa: ANN401 any JSON value
 
 
 @overload
 async def json(call: Call, type: type[T], *, optional: bool = False) -> T: ...
 
 
-async def json(call: Call, type: Any = Any, *, optional: bool = False) -> Any:  # noqa: ANN401 any JSON value
+async def json(call: Call, type: Any = Any, *, optional: bool = False) -> Any:
     """The JSON document of the body, as `type` where one is given.
 
     With `optional`, no body at all is an empty object. Raises `UnsupportedType` for another media type, `Malformed`
