@@ -324,6 +324,17 @@ class ByteRange(msgspec.Struct, frozen=True):
     length: int
 
 
+class Content(msgspec.Struct, frozen=True):
+    """Stored bytes, ready to be read: what a download needs and no more. `modified_at` is in microseconds."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: bytes
+    modified_at: int
+    read: Callable[[ByteRange], AsyncIterator[bytes]]
+
+
 def joined(folder: str, name: str) -> str:
     """The path of `name` inside `folder`."""
     return f"/{name}" if folder == ROOT else f"{folder}/{name}"

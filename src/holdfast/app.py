@@ -1,0 +1,98 @@
+"""Store -> ASGI application. Everything that lives as long as the process is made here and handed down."""
+
+import hmac
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from holdfast.web.auth import Site
+from holdfast.web.dialect import Dialect, Store
+from holdfast.web.dispatch import AccessLog, Dispatcher, RequestIds, Wiring
+from holdfast.web.limits import Counters
+from holdfast.web.service import Service
+from holdfast.web.wire import Pace, Receive, Scope, Send
+
+Hook = Callable[[], Awaitable[None]]
+
+
+async def _always_ready() -> None:
+    return None
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """Plain values for the application.
+
+    `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
+    a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
+    lifespan, `stop` in reverse order. `metrics_token` closes `/metrics` to others. `access_log` takes each JSON line.
+    """
+
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    max_body: int = (5 << 30) + (1 << 20)
+    rates: Mapping[str, int | None] = {}
+    pace: Pace = Pace()
+    metrics_token: str | None = None
+    access_log: AccessLog | None = None
+    ready: Hook = _always_ready
+    start: Sequence[Hook] = ()
+    stop: Sequence[Hook] = ()
+    clock: Callable[[], float] = time.time
+    entropy: Callable[[int], bytes] = os.urandom
+
+
+class Application:
+    """The ASGI callable."""
+
+    def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
+        self._dispatch = dispatcher
+        self._options = options
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """HTTP to the dispatcher; the lifespan's hooks; WebSockets are closed."""
+        kind = scope["type"]
+        if kind == "http":
+            await self._dispatch(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            for hook in self._options.start:
+                await hook()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": f"{type(error).__name__}: {error}"})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for hook in reversed(self._options.stop):
+            await hook()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def build(store: Store, dialects: Sequence[Dialect], options: Options | None = None) -> Application:
+    """The application that offers these dialects over this store."""
+    options = options or Options()
+    token = options.metrics_token
+
+    def may_read_metrics(secret: str | None) -> bool:
+        return token is None or hmac.compare_digest((secret or "").encode(), token.encode())
+
+    service = Service(dialects, ready=options.ready, may_read_metrics=may_read_metrics)
+    wiring = Wiring(
+        site=Site(options.public_url, options.trusted_proxies),
+        counters=Counters(options.clock),
+        traffic=service.traffic,
+        pace=options.pace,
+        max_body=options.max_body,
+        rates=options.rates,
+        request_ids=RequestIds(options.entropy(6).hex()),
+        access_log=options.access_log,
+    )
+    return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options)

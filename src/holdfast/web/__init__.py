@@ -1,0 +1,1 @@
+"""HTTP plumbing that any dialect may use; it knows no vendor and no adapter."""

@@ -1,0 +1,290 @@
+"""Request bodies: raw, forms, JSON. Nothing here holds a file in memory.
+
+Every reader ends normally only when the whole body has come (see `wire`); limits hold while reading, whatever the
+framing, and are the same for every kind of body.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, TypeVar, overload
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
+
+from holdfast.core.errors import Invalid, Malformed, UnsupportedType
+from holdfast.web.dialect import Call
+from holdfast.web.parameters import disposition_of_part, parsed
+
+MULTIPART: Final = "multipart/form-data"
+URLENCODED: Final = "application/x-www-form-urlencoded"
+JSON: Final = "application/json"
+OCTETS: Final = "application/octet-stream"
+
+MAX_PARTS: Final = 64
+MAX_PART_HEADERS: Final = 16
+MAX_PART_HEADER_BYTES: Final = 8192
+MAX_FIELD: Final = 64 << 10
+MAX_DOCUMENT: Final = 1 << 20
+MAX_PAIRS: Final = 1000
+
+_TRANSFER_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
+_BOUNDARY_BYTES: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ")
+
+T = TypeVar("T")
+
+
+class Field(msgspec.Struct, frozen=True):
+    """A text field of a form."""
+
+    name: str
+    value: str
+
+
+class FilePart(msgspec.Struct, frozen=True):
+    """A file of a form. `filename` is exactly what was sent; `media_type` is what the client says, or None.
+
+    `chunks` is read before the next part is asked for; what is left of it then is skipped.
+    """
+
+    name: str
+    filename: str
+    media_type: str | None
+    chunks: AsyncIterator[bytes]
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Part = Field | FilePart
+
+
+def media_type(call: Call) -> str:
+    """The body's declared type in lower case without parameters; empty when there is none. Raises `Malformed`."""
+    header = call.req.get_header("Content-Type")
+    return parsed(header)[0] if header else ""
+
+
+def is_empty(call: Call) -> bool:
+    """Whether the request announces no body at all."""
+    return call.wire.complete and not call.wire.received
+
+
+def raw(call: Call, *, limit: int | None = None) -> AsyncIterator[bytes]:
+    """The body as it comes, of any type."""
+    return call.wire.chunks(call.max_body if limit is None else limit)
+
+
+async def document(call: Call, *, limit: int = MAX_DOCUMENT) -> bytes:
+    """A small body in one piece."""
+    return b"".join([chunk async for chunk in call.wire.chunks(limit)])
+
+
+@overload
+async def json(call: Call, *, optional: bool = False) -> Any: ...  # noqa: ANN401 any JSON value
+
+
+@overload
+async def json(call: Call, type: type[T], *, optional: bool = False) -> T: ...
+
+
+async def json(call: Call, type: Any = Any, *, optional: bool = False) -> Any:
+    """The JSON document of the body, as `type` where one is given.
+
+    With `optional`, no body at all is an empty object. Raises `UnsupportedType` for another media type, `Malformed`
+    for what is not JSON in UTF-8 without NUL, and `Invalid` with the field for what does not fit the type. Unknown
+    keys are dropped and the last of equal keys counts.
+    """
+    kind = media_type(call)
+    if not kind and optional and is_empty(call):
+        return msgspec.convert({}, type)
+    if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise UnsupportedType(f"Send {JSON}")
+    data = await document(call)
+    return decoded(b"{}" if optional and not data else data, type)
+
+
+def decoded(data: bytes, type: Any = Any) -> Any:  # noqa: ANN401 any JSON value
+    """JSON text as a value. Raises as `json`."""
+    try:
+        if b"\\u0000" in data and _holds_nul(msgspec.json.decode(data)):
+            raise Malformed("NUL is not allowed in text")
+        return msgspec.json.decode(data, type=type)
+    except msgspec.ValidationError as error:
+        message, _, where = str(error).partition(" - at `")
+        raise Invalid(message, fields={where.rstrip("`").removeprefix("$").lstrip(".") or "body": message}) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        raise Malformed("The body is not a JSON document") from None
+
+
+async def form(call: Call, *, limit: int | None = None, urlencoded: bool = True) -> AsyncIterator[Part]:
+    """The parts of a form in their order: `multipart/form-data` (RFC 7578), or url-encoded fields where allowed.
+
+    Ends normally only when the form and the body are complete, so decide nothing before it has ended. Raises
+    `UnsupportedType`, `Malformed`, `Incomplete`, `TooLarge`.
+    """
+    header = call.req.get_header("Content-Type") or ""
+    kind, options = parsed(header)
+    if kind == MULTIPART:
+        chunks = call.wire.chunks(call.max_body if limit is None else limit)
+        async for part in _parts(chunks, _boundary(options)):
+            yield part
+    elif kind == URLENCODED and urlencoded:
+        for field in _fields(await document(call)):
+            yield field
+    else:
+        raise UnsupportedType(f"Send {MULTIPART}")
+
+
+async def fields(call: Call) -> list[Field]:
+    """A form that holds no files. Raises `Invalid` for one that does."""
+    found: list[Field] = []
+    async for part in form(call, limit=MAX_PARTS * (MAX_FIELD + MAX_PART_HEADER_BYTES)):
+        if isinstance(part, FilePart):
+            raise Invalid("No file is expected here", fields={part.name: "unexpected file"})
+        found.append(part)
+    return found
+
+
+class _Parser(PushMultipartParser):  # type: ignore[misc]
+    """Says when the closing delimiter has been seen, so that an epilogue can be skipped wherever chunks end."""
+
+    ended = False
+
+    def _on_segment_complete(self) -> None:
+        super()._on_segment_complete()
+        self.ended = True
+
+    def _on_segment_start(self) -> None:
+        super()._on_segment_start()
+        self.ended = False
+
+
+async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[MultipartSegment | bytes | None]:
+    parser = _Parser(
+        boundary,
+        max_header_size=MAX_PART_HEADER_BYTES,
+        max_header_count=MAX_PART_HEADERS,
+        max_segment_count=MAX_PARTS,
+        strict=True,
+    )
+    try:
+        async for chunk in _from_delimiter(chunks, b"--" + boundary.encode()):
+            if not parser.ended:
+                for event in parser.parse(chunk):
+                    yield event
+        parser.close()
+    except MultipartError as error:
+        raise Malformed(f"Malformed form: {error}") from None
+
+
+async def _from_delimiter(chunks: AsyncIterator[bytes], delimiter: bytes) -> AsyncIterator[bytes]:
+    """The same chunks, once the body is known to begin with the delimiter (one line break before it is tolerated)."""
+    head = b""
+    begun = False
+    async for chunk in chunks:
+        if begun:
+            yield chunk
+            continue
+        head += chunk
+        if len(head) >= len(delimiter) + 4:
+            if not head.removeprefix(b"\r\n").startswith(delimiter):
+                raise Malformed("Malformed form: it does not begin with its boundary")
+            begun = True
+            yield head
+    if not begun:
+        raise Malformed("Malformed form: too short")
+
+
+async def _parts(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[Part]:
+    events = _events(chunks, boundary)
+    async for segment in events:
+        if not isinstance(segment, MultipartSegment):
+            raise Malformed("Malformed form")
+        name, filename = _part_names(segment.headerlist)
+        content = _payload(events)
+        if filename is None:
+            yield Field(name, _text(await _field_value(content)))
+            continue
+        headers = tuple(segment.headerlist)
+        declared = next((value for key, value in headers if key == "Content-Type"), None)
+        yield FilePart(name, filename, parsed(declared)[0] if declared else None, content, headers)
+        async for _ in content:
+            pass
+
+
+async def _payload(events: AsyncIterator[MultipartSegment | bytes | None]) -> AsyncIterator[bytes]:
+    async for event in events:
+        if not isinstance(event, bytes):
+            return
+        yield event
+
+
+async def _field_value(content: AsyncIterator[bytes]) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in content:
+        size += len(piece)
+        if size > MAX_FIELD:
+            raise Malformed(f"A form field is larger than {MAX_FIELD} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _part_names(headers: list[tuple[str, str]]) -> tuple[str, str | None]:
+    if sum(len(name) + len(value) for name, value in headers) > MAX_PART_HEADER_BYTES:
+        raise Malformed("The headers of a part are too large")
+    seen: dict[str, str] = {}
+    for name, value in headers:
+        if name in seen:
+            raise Malformed(f"A part repeats {name}")
+        if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+            raise Malformed("A part header holds a control character")
+        seen[name] = value
+    encoding = seen.get("Content-Transfer-Encoding", "binary").strip().lower()
+    if encoding not in _TRANSFER_ENCODINGS:
+        raise Malformed("A part has a Content-Transfer-Encoding")
+    return disposition_of_part(seen.get("Content-Disposition", ""))
+
+
+def _boundary(options: dict[str, str]) -> str:
+    boundary = options.get("boundary", "")
+    if not 1 <= len(boundary) <= 70 or not _BOUNDARY_BYTES.issuperset(boundary) or boundary.endswith(" "):
+        raise Malformed("The form's boundary is missing or malformed")
+    return boundary
+
+
+def _fields(data: bytes) -> list[Field]:
+    """`application/x-www-form-urlencoded` (WHATWG URL section 5.1), strictly UTF-8."""
+    if data.count(b"&") >= MAX_PAIRS:
+        raise Malformed("The form has too many fields")
+    found: list[Field] = []
+    for pair in data.split(b"&"):
+        if pair:
+            name, _, value = pair.replace(b"+", b" ").partition(b"=")
+            if len(value) > 3 * MAX_FIELD:
+                raise Malformed(f"A form field is larger than {MAX_FIELD} bytes")
+            found.append(Field(_text(unquote_to_bytes(name)), _text(unquote_to_bytes(value))))
+    return found
+
+
+def _text(value: bytes) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise Malformed("A form field is not UTF-8 text") from None
+    if "\0" in text:
+        raise Malformed("NUL is not allowed in text")
+    return text
+
+
+def _holds_nul(value: object) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if "\0" in item:
+                return True
+        elif isinstance(item, dict):
+            pending.extend(item)
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+    return False

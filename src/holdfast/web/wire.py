@@ -1,0 +1,263 @@
+"""The two ends of an ASGI exchange, watched.
+
+A body that a disconnect cut short looks like a finished one to most frameworks, a server's `send` never fails by
+itself, and a client that sends or reads one byte a minute holds everything that a request holds. So every exchange
+goes through a `Wire`: it knows whether the body came whole, cuts clients that are slower than the floor, and notices
+that a reader has gone.
+"""
+
+import asyncio
+from asyncio import CancelledError, Task, TimerHandle
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from holdfast.core.errors import Incomplete, TooLarge, UnsupportedType
+from holdfast.web.problems import TooSlow
+
+Event = MutableMapping[str, Any]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+_END: Final = b""
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How slow a client may be, and how much of a refused body is read so that it sees the answer."""
+
+    window: float = 15.0
+    floor: int = 1024
+    send_deadline: float = 60.0
+    drain_bytes: int = 64 << 20
+    drain_seconds: float = 5.0
+
+
+class Aborted(Exception):
+    """The answer cannot be finished: the client went away or stalled, or the bytes ran out. Closes the connection."""
+
+
+class Wire:
+    """One request's receive and send."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "_since",
+        "_stuck",
+        "_task",
+        "_timer",
+        "_window_bytes",
+        "_window_time",
+        "close",
+        "complete",
+        "cut",
+        "encoded",
+        "expects_continue",
+        "gone",
+        "length",
+        "pace",
+        "received",
+        "sent",
+        "started",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, pace: Pace) -> None:
+        self._receive = receive
+        self._send = send
+        self._since: float | None = None
+        self._stuck = False
+        self._task: Task[Any] | None = None
+        self._timer: TimerHandle | None = None
+        self._window_bytes = 0
+        self._window_time = 0.0
+        self.pace = pace
+        self.received = 0
+        self.sent = 0
+        self.cut = False
+        self.gone = False
+        self.started = False
+        self.close = False
+        self.length: int | None = None
+        self.encoded = False
+        self.expects_continue = False
+        self.complete = not str(scope.get("http_version", "1.1")).startswith(("2", "3"))
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                self.length = int(value) if value.isdigit() else None
+                self.complete = self.length == 0
+            elif name == b"transfer-encoding":
+                self.complete = False
+            elif name == b"content-encoding":
+                self.encoded = value.strip().lower() not in {b"", b"identity"}
+            elif name == b"expect":
+                self.expects_continue = value.strip().lower() == b"100-continue"
+
+    async def receive(self) -> Event:
+        """The server's next event, passed on as it is; on the way the end of the body, or its cut, is noted."""
+        if self.complete or self.cut:
+            return await self._receive()
+        event = await self._timed_receive()
+        if event["type"] != "http.request":
+            self.cut = True
+            return event
+        self.expects_continue = False
+        count = len(event.get("body", b""))
+        self.received += count
+        self._window_bytes += count
+        if not event.get("more_body", False):
+            self.complete = self.length is None or self.received == self.length
+            self.cut = not self.complete
+        return event
+
+    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+        """The body, piece by piece; ends normally only when all of it has come.
+
+        Raises `Incomplete`, `TooLarge` (before reading when the length is announced), `TooSlow`, and
+        `UnsupportedType` for a content coding (RFC 9110 section 8.4).
+        """
+        if self.encoded:
+            raise UnsupportedType("A content coding is not supported for request bodies")
+        if self.length is not None and self.length > limit:
+            raise TooLarge(limit)
+        try:
+            while not self.complete:
+                event = await self.receive()
+                if self.cut:
+                    raise Incomplete("The body ended before all of it had arrived")
+                if self.received > limit:
+                    raise TooLarge(limit)
+                if chunk := event.get("body", b""):
+                    yield chunk
+        finally:
+            self._disarm()
+
+    async def drain(self) -> None:
+        """Read and drop what is left of a refused body, within limits, so that an ordinary client sees the answer."""
+        if self.complete or self.cut or self._stuck:
+            return
+        if self.expects_continue or (self.length or 0) - self.received > self.pace.drain_bytes:
+            self.close = True
+            return
+        stop = self.received + self.pace.drain_bytes
+        try:
+            async with asyncio.timeout(self.pace.drain_seconds):
+                while not self.complete and not self.cut and self.received <= stop:
+                    await self.receive()
+        except (TimeoutError, TooSlow):
+            self._stuck = True
+        finally:
+            self._disarm()
+        self.close = not self.complete
+
+    async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        """A whole answer at once."""
+        self.started = True
+        self.sent = len(body)
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def stream(self, status: int, headers: RawHeaders, chunks: AsyncIterator[bytes], size: int | None) -> None:
+        """An answer piece by piece. Raises `Aborted` when it cannot be finished.
+
+        Nothing is sent before the first piece is there, so that a failure to read can still be answered.
+        """
+        first = await anext(chunks, _END)
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        if not first or len(first) == size:
+            await self._piece(first, size, last=True)
+            return
+        departure = asyncio.ensure_future(self._departure())
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(self.pace.send_deadline, self._check_send)
+        try:
+            await self._piece(first, size, last=False)
+            async for chunk in chunks:
+                await self._piece(chunk, size, last=self.sent + len(chunk) == size)
+                # A send to a closed connection does not suspend, and the watch could never run.
+                await asyncio.sleep(0)
+                if self.gone:
+                    raise Aborted("the client has gone")
+            if self.sent != size:
+                await self._piece(_END, size, last=True)
+        except CancelledError:
+            self._raise_if_stuck(Aborted("the client reads too slowly"))
+            raise
+        finally:
+            departure.cancel()
+            self._disarm()
+
+    async def _piece(self, chunk: bytes, size: int | None, *, last: bool) -> None:
+        self.sent += len(chunk)
+        if size is not None and (self.sent > size or (last and self.sent < size)):
+            raise Aborted(f"{self.sent} bytes where {size} were announced")
+        self._since = asyncio.get_running_loop().time()
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+        self._since = None
+
+    async def _departure(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+
+    async def _timed_receive(self) -> Event:
+        loop = asyncio.get_running_loop()
+        if self._timer is None:
+            self._task = asyncio.current_task()
+            self._timer = loop.call_later(self.pace.window, self._check_receive)
+        self._since = loop.time()
+        try:
+            return await self._receive()
+        except CancelledError:
+            self._raise_if_stuck(TooSlow("The body arrives too slowly"))
+            raise
+        finally:
+            self._window_time += loop.time() - self._since
+            self._since = None
+
+    def _check_receive(self) -> None:
+        """Cut the client if in a whole window of waiting for it fewer bytes came than the floor asks."""
+        loop = asyncio.get_running_loop()
+        waited = self._window_time + (loop.time() - self._since if self._since is not None else 0.0)
+        if waited >= self.pace.window:
+            if self._since is not None and self._window_bytes < self.pace.floor * waited:
+                self._stop_task()
+                return
+            self._window_bytes = 0
+            self._window_time = -waited if self._since is not None else 0.0
+            waited = 0.0
+        self._timer = loop.call_later(max(self.pace.window - waited, 0.01), self._check_receive)
+
+    def _check_send(self) -> None:
+        loop = asyncio.get_running_loop()
+        waited = loop.time() - self._since if self._since is not None else 0.0
+        if waited >= self.pace.send_deadline:
+            self._stop_task()
+            return
+        self._timer = loop.call_later(self.pace.send_deadline - waited, self._check_send)
+
+    def _stop_task(self) -> None:
+        self._stuck = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def _raise_if_stuck(self, error: Exception) -> None:
+        """Turn the cancellation that we asked for ourselves into an ordinary failure."""
+        if self._stuck and self._task is not None and self._task.uncancel() == 0:
+            raise error from None
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._task = None
+
+
+async def closed_after(chunks: AsyncIterator[bytes]) -> None:
+    """Let go of a body that is not sent."""
+    close = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()
