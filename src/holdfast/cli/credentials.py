@@ -135,7 +135,7 @@ def create_user(  # noqa: PLR0913 -- one parameter an option
 
 
 @clients.command("create")
-def create_client(  # noqa: PLR0913 -- one parameter an option
+def create_client(
     account: AccountName,
     name: Name,
     allow: Allow,

@@ -13,9 +13,7 @@ from holdfast.settings import Settings, SettingsError, load_settings
 
 T = TypeVar("T")
 
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Folder of everything the server keeps; made on first use.")
-]
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything the server keeps; made on first use.")]
 Config = Annotated[Path | None, typer.Option("--config", help="A holdfast.toml other than the data folder's.")]
 AccountName = Annotated[str, typer.Option("--account", help="Account, by its slug; made on first use.")]
 

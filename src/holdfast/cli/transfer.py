@@ -38,7 +38,7 @@ class Found(NamedTuple):
     skipped: list[tuple[str, str]]
 
 
-def import_tree(  # noqa: PLR0913 -- one parameter an option
+def import_tree(
     source: Annotated[Path, typer.Argument(exists=True, file_okay=False, readable=True, help="The folder to read.")],
     account: AccountName,
     to: Annotated[str, typer.Option("--to", help="Folder of the account that receives the tree.")] = ROOT,

@@ -338,14 +338,3 @@ class Content(msgspec.Struct, frozen=True):
 def joined(folder: str, name: str) -> str:
     """The path of `name` inside `folder`."""
     return f"/{name}" if folder == ROOT else f"{folder}/{name}"
-
-
-class Content(msgspec.Struct, frozen=True):
-    """Stored bytes ready to be served: `read` gives any part of them, `modified_at` is in microseconds."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: bytes
-    modified_at: int
-    read: Callable[[ByteRange], AsyncIterator[bytes]]

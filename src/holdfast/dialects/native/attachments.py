@@ -118,9 +118,7 @@ async def _create_from_form(call: Call) -> Reply:
         return _created(await call.desk.attachments.create(intake, new))
 
 
-async def _take_part(
-    call: Call, intake: Intake, part: body.FilePart, fields: dict[str, list[str]]
-) -> NewAttachment:
+async def _take_part(call: Call, intake: Intake, part: body.FilePart, fields: dict[str, list[str]]) -> NewAttachment:
     if part.name != "file":
         raise Invalid("The file's part is named file", fields={part.name: "unexpected file"})
     single: dict[str, str | list[str]] = {
@@ -238,7 +236,9 @@ def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None)
     following = paging.cursor(page.next)
     if fields is None:
         return json(AttachmentList(views, following))
-    items = [{name: getattr(view, name) for name in AttachmentView.__struct_fields__ if name in fields} for view in views]
+    items = [
+        {name: getattr(view, name) for name in AttachmentView.__struct_fields__ if name in fields} for view in views
+    ]
     return json({"items": items, "next": following})
 
 
@@ -266,19 +266,15 @@ async def get_content(call: Call) -> Reply:
 async def patch(call: Call) -> Reply:
     """PATCH /v1/attachments/{id}."""
     change = await body.json(call, AttachmentChange)
-    name, folder = change.name, _target(change.path)
-    if isinstance(folder, tuple):
-        folder, placed = folder
+    name, folder = change.name, change.path
+    if isinstance(folder, str):
+        folder, placed = _place(folder)
         if placed is not None and name is not msgspec.UNSET and name != placed:
             raise Invalid("name and the end of path differ", fields={"name": "not the end of path"})
         name = placed if placed is not None else name
     described = Description(name, change.description, folder, change.properties)
     attachment = await call.desk.attachments.describe(call.params["id"], described, expected_state(call.req))
     return json(attachment_view(attachment), headers=tagged(attachment.revision))
-
-
-def _target(path: str | msgspec.UnsetType | None) -> tuple[str, str | None] | msgspec.UnsetType | None:
-    return _place(path) if isinstance(path, str) else path
 
 
 async def delete(call: Call) -> Reply:

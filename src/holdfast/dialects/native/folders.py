@@ -34,6 +34,11 @@ async def get(call: Call) -> Reply:
     return json(FolderView(path, [folder_entry(entry) for entry in page.items], paging.cursor(page.next)))
 
 
+async def get_root(call: Call) -> Reply:
+    """GET /v1/folders: what is at the top of the tree."""
+    return await get(call)
+
+
 async def create(call: Call) -> Reply:
     """POST /v1/folders/{path}: an empty folder, with those above it where missing."""
     folder = await call.desk.folders.create(_path(call))

@@ -1,5 +1,7 @@
 """`/v1/records`: the host application's records."""
 
+import msgspec
+
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import RecordFilter, RecordQuery, Where
 from holdfast.core.records import NewRecord, RecordChange
@@ -11,8 +13,6 @@ from holdfast.web import body
 from holdfast.web.dialect import Call
 from holdfast.web.query import Parameters, scalars_like
 from holdfast.web.reply import Reply, empty, json
-
-import msgspec
 
 SORTS = ("created_at", "updated_at", "number", "id")
 

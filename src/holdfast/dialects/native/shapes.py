@@ -281,9 +281,7 @@ def folder_entry(entry: Attachment | Folder) -> FolderEntry:
     """A folder or file as JSON says it."""
     if isinstance(entry, Folder):
         return FolderEntry("folder", entry.name, entry.path, moment_text(entry.created_at), None)
-    return FolderEntry(
-        "file", entry.name, entry.path or "", moment_text(entry.created_at), attachment_view(entry)
-    )
+    return FolderEntry("file", entry.name, entry.path or "", moment_text(entry.created_at), attachment_view(entry))
 
 
 def event_view(event: Event) -> EventView:
