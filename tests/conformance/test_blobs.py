@@ -27,7 +27,9 @@ EDGES = sorted(
 
 
 ADAPTERS: dict[str, Callable[[Path], Blobs]] = {
-    "disk": open_disk,
+    "files": lambda root: open_disk(root, segment_size=0),
+    "segments": open_disk,
+    "short segments": lambda root: open_disk(root, segment_size=100_000),
 }
 
 

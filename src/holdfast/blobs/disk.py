@@ -5,24 +5,27 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from holdfast.blobs import folders, locators
-from holdfast.blobs.files import TEMPORARY, Files, Temporary
-from holdfast.blobs.locators import FileAt
-from holdfast.blobs.reading import Reader
+from holdfast.blobs import locators
+from holdfast.blobs.appending import Small
+from holdfast.blobs.files import Files, Temporary
+from holdfast.blobs.frames import PAYLOAD_MAX
+from holdfast.blobs.locators import FileAt, FrameAt
+from holdfast.blobs.root import Root, open_root
+from holdfast.blobs.segments import Segments
 from holdfast.blobs.stored import Stored
 from holdfast.blobs.syscalls import Syscalls, storage_failure
-from holdfast.blobs.threads import Threads
 from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.model import ByteRange
 from holdfast.core.ports import Clock, Entropy, Received
 
 _log = logging.getLogger(__name__)
 
-SMALL = 256 * 1024
+SEGMENT_SIZE = 128 * 1024 * 1024
 # All writers share this much memory; each has one buffer being filled and one being written.
 _BUFFERS = 64 * 1024 * 1024
 _BUFFER_MAX = 1024 * 1024
@@ -32,32 +35,35 @@ _BUFFER_MIN = 128 * 1024
 def open_disk(
     root: Path,
     *,
-    small: int = SMALL,
+    small: int = PAYLOAD_MAX,
+    segment_size: int = SEGMENT_SIZE,
     calls: Syscalls | None = None,
     entropy: Entropy = os.urandom,
     clock: Clock = lambda: time.time_ns() // 1000,
 ) -> "DiskBlobs":
     """The store below `root`, which is made if it is missing.
 
-    Bodies of up to `small` bytes stay in memory until commit. Raises `Unavailable` when the folder cannot be used.
+    Bodies of up to `small` bytes (at most 256 KiB) stay in memory until commit, and then share segments of about
+    `segment_size` bytes; with 0 each is a file too. Raises `Unavailable` when the folder cannot be used.
     """
-    calls = calls or Syscalls()
+    if not 0 <= small <= PAYLOAD_MAX:
+        raise ValueError(f"small must be at most {PAYLOAD_MAX} bytes")
     try:
-        fd = folders.open_root(root, calls)
-        folders.make(fd, TEMPORARY)
-        calls.fsync_folder(fd)
+        opened = open_root(root, calls or Syscalls(), entropy)
     except OSError as error:
         raise storage_failure(error) from error
-    return DiskBlobs(fd, small=small, calls=calls, entropy=entropy, clock=clock)
+    return DiskBlobs(opened, clock, small=small, segment_size=segment_size)
 
 
 class DiskBlobs:
     """Blobs on a disk; see `holdfast.core.ports.Blobs`. Owns the root's descriptor and its threads."""
 
-    def __init__(self, root: int, *, small: int, calls: Syscalls, entropy: Entropy, clock: Clock) -> None:
+    def __init__(self, root: Root, clock: Clock, *, small: int, segment_size: int) -> None:
+        self.threads = root.threads
+        self.files = Files(root)
+        self.segments = Segments(root, segment_size)
         self.small = small
-        self.threads = Threads()
-        self.files = Files(root, calls, entropy, self.threads, Reader(self.threads))
+        self._share = segment_size > 0
         self._root = root
         self._clock = clock
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -66,25 +72,27 @@ class DiskBlobs:
         """As `Blobs.create`."""
         return DiskWriter(self, account)
 
-    async def read(self, locator: str, part: ByteRange) -> AsyncIterator[bytes]:
+    def read(self, locator: str, part: ByteRange) -> AsyncGenerator[bytes]:
         """As `Blobs.read`."""
         at = locators.parse(locator)
-        if not isinstance(at, FileAt):
-            _log.error("no blob has the locator %r", locator)
-            raise ContentLost
-        async for chunk in self.files.read(at, part):
-            yield chunk
+        if isinstance(at, FileAt):
+            return self.files.read(at, part)
+        if isinstance(at, FrameAt):
+            return self.segments.read(at, part)
+        return _nowhere(locator)
 
     async def delete(self, locator: str) -> None:
         """As `Blobs.delete`; a locator that this store never gave names nothing. Raises `Unavailable`."""
         at = locators.parse(locator)
         if isinstance(at, FileAt):
             await self.files.remove(at)
+        elif isinstance(at, FrameAt):
+            self.segments.remove(at)
 
     async def scan(self) -> AsyncIterator[Stored]:
         """Everything at rest, then everything on its way, whether any row names it or not."""
         loop = asyncio.get_running_loop()
-        walk = self.files.scan()
+        walk = chain(self.files.scan(), self.segments.scan())
         while (batch := await loop.run_in_executor(self.threads.reads, next, walk, None)) is not None:
             for stored in batch:
                 yield stored
@@ -100,12 +108,19 @@ class DiskBlobs:
         """As `Blobs.close`."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self.segments.close()
         await asyncio.to_thread(self.threads.close)
-        os.close(self._root)
+        os.close(self._root.fd)
 
     def buffer_size(self) -> int:
         """How many bytes a writer gathers before it hands them on: fewer when many write, so that memory is bounded."""
         return max(_BUFFER_MIN, min(_BUFFER_MAX, _BUFFERS // (2 * max(1, self.files.receiving))))
+
+    async def add(self, account: int, received: Received, chunks: list[bytes]) -> str:
+        """Make a small body durable and give its locator. Raises `StorageFull`, `Unavailable`."""
+        if self._share:
+            return str(await self.segments.add(Small(account, received.sha256, received.size, tuple(chunks))))
+        return str(await self.files.add(account, received.sha256, chunks))
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run work to its end whatever becomes of who asked for it; `close` waits for it."""
@@ -113,6 +128,15 @@ class DiskBlobs:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def _nowhere(locator: str) -> AsyncGenerator[bytes]:
+    yield _missing(locator)
+
+
+def _missing(locator: str) -> bytes:
+    _log.error("no blob has the locator %r", locator)
+    raise ContentLost
 
 
 class DiskWriter:
@@ -198,11 +222,10 @@ class DiskWriter:
         return self._temporary.digest()
 
     async def _settle(self, received: Received) -> str:
-        files = self._store.files
         if self._temporary is None:
             chunks, self._chunks = self._chunks, []
-            return str(await files.add(self._account, received.sha256, chunks))
-        return str(await files.commit(self._temporary, self._account, received.sha256))
+            return await self._store.add(self._account, received, chunks)
+        return str(await self._store.files.commit(self._temporary, self._account, received.sha256))
 
     async def _undo(self) -> None:
         if self._flight is not None:

@@ -7,32 +7,25 @@ The suffix makes every commit a file of its own, so undoing one upload can never
 """
 
 import asyncio
-import errno
 import fcntl
 import hashlib
 import logging
 import os
 import stat
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 
 from holdfast.blobs import folders, locators
+from holdfast.blobs.descriptors import NEW_FILE, OLD_FILE, OpenFile, closed_with, read_failure
 from holdfast.blobs.locators import FileAt
-from holdfast.blobs.reading import Reader
+from holdfast.blobs.root import Root
 from holdfast.blobs.stored import Stored
-from holdfast.blobs.syscalls import FILE_MODE, Syscalls, storage_failure, write_all
-from holdfast.blobs.threads import Threads
+from holdfast.blobs.syscalls import FILE_MODE, storage_failure, write_all
 from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.model import ByteRange
-from holdfast.core.ports import Entropy
 
 _log = logging.getLogger(__name__)
 
-TEMPORARY = ("tmp",)
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK, opening a planted FIFO would hang the thread.
-_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NOT_OURS = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR})
 # Readahead pays only where much follows.
 _LONG_READ = 1024 * 1024
 # Bytes between two nudges to the disk, so that the last sync finds little left to do.
@@ -46,15 +39,14 @@ class Temporary:
     It holds a lock for as long as its process lives, so that cleaning never takes it from an upload that is only slow.
     """
 
-    def __init__(self, root: int, name: str, calls: Syscalls) -> None:
+    def __init__(self, root: Root, name: str) -> None:
         self.name = name
         self._root = root
-        self._calls = calls
         self._hash = hashlib.sha256()
         self._size = 0
         self._nudged = 0
-        with folders.opened(root, TEMPORARY) as folder:
-            self._fd = os.open(name, _NEW, FILE_MODE, dir_fd=folder)
+        with folders.opened(root.fd, folders.TEMPORARY) as folder:
+            self._fd = os.open(name, NEW_FILE, FILE_MODE, dir_fd=folder)
         self._close = closed_with(self, self._fd)
         try:
             os.fchmod(self._fd, FILE_MODE)
@@ -68,13 +60,13 @@ class Temporary:
         for chunk in chunks:
             self._hash.update(chunk)
         try:
-            write_all(lambda buffers: self._calls.write(self._fd, buffers), chunks)
+            write_all(lambda buffers: self._root.calls.write(self._fd, buffers), chunks)
         except OSError:
             self.discard()
             raise
         self._size += sum(map(len, chunks))
         if self._size - self._nudged >= _WRITE_BACK:
-            self._calls.start_writing_back(self._fd, self._nudged, self._size - self._nudged)
+            self._root.calls.start_writing_back(self._fd, self._nudged, self._size - self._nudged)
             self._nudged = self._size
 
     def digest(self) -> bytes:
@@ -87,9 +79,12 @@ class Temporary:
         A failed sync is final: the kernel may have dropped the pages and would call the next sync a success.
         """
         try:
-            self._calls.fsync(self._fd)
-            with folders.opened(self._root, TEMPORARY) as source, folders.opened(self._root, at.folder) as target:
-                self._calls.rename(self.name, at.name, source, target)
+            self._root.calls.fsync(self._fd)
+            with (
+                folders.opened(self._root.fd, folders.TEMPORARY) as source,
+                folders.opened(self._root.fd, at.folder) as target,
+            ):
+                self._root.calls.rename(self.name, at.name, source, target)
         except OSError:
             self.discard()
             raise
@@ -101,8 +96,8 @@ class Temporary:
             return
         self._close()
         try:
-            with folders.opened(self._root, TEMPORARY) as folder:
-                self._calls.unlink(self.name, folder)
+            with folders.opened(self._root.fd, folders.TEMPORARY) as folder:
+                self._root.calls.unlink(self.name, folder)
         except FileNotFoundError:
             pass
         except OSError:
@@ -110,15 +105,11 @@ class Temporary:
 
 
 class Files:
-    """All blobs that have a file of their own below `root`, a folder's descriptor that stays the caller's."""
+    """All blobs that have a file of their own below the root."""
 
-    def __init__(self, root: int, calls: Syscalls, entropy: Entropy, threads: Threads, reader: Reader) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
-        self._calls = calls
-        self._entropy = entropy
-        self._threads = threads
-        self._reader = reader
-        self._folder_sync = FolderSync(root, calls, threads)
+        self._folder_sync = FolderSync(root)
         self._open: weakref.WeakSet[Temporary] = weakref.WeakSet()
 
     @property
@@ -128,7 +119,7 @@ class Files:
 
     def begin(self) -> Temporary:
         """A new temporary; blocks. Raises OSError."""
-        temporary = Temporary(self._root, self._entropy(locators.SUFFIX_BYTES).hex(), self._calls)
+        temporary = Temporary(self._root, self._root.entropy(locators.SUFFIX_BYTES).hex())
         self._open.add(temporary)
         return temporary
 
@@ -136,7 +127,7 @@ class Files:
         """Make a temporary durable under its final name. Raises `StorageFull` or `Unavailable`, and leaves nothing."""
         at = self._place(account, sha256)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads.syncs, self._settle, temporary, at)
+        await loop.run_in_executor(self._root.threads.syncs, self._settle, temporary, at)
         await self._confirm(at)
         return at
 
@@ -144,40 +135,40 @@ class Files:
         """Write, sync and name a whole blob in one hop. Raises as `commit` does."""
         at = self._place(account, sha256)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads.syncs, self._settle_chunks, chunks, at)
+        await loop.run_in_executor(self._root.threads.syncs, self._settle_chunks, chunks, at)
         await self._confirm(at)
         return at
 
-    async def read(self, at: FileAt, part: ByteRange) -> AsyncIterator[bytes]:
+    async def read(self, at: FileAt, part: ByteRange) -> AsyncGenerator[bytes]:
         """As `Blobs.read`."""
         loop = asyncio.get_running_loop()
-        file = await loop.run_in_executor(self._threads.reads, self._open_file, at, part)
-        self._reader.begin_stream()
+        file = await loop.run_in_executor(self._root.threads.reads, self._open_file, at, part)
+        self._root.reader.begin_stream()
         try:
             position, end = part.start, part.start + part.length
             while position < end:
-                length = min(self._reader.chunk, end - position)
-                yield await self._reader.exactly(file.fileno(), length, position)
+                length = min(self._root.reader.chunk, end - position)
+                yield await self._root.reader.exactly(file.fileno(), length, position)
                 position += length
         finally:
-            self._reader.end_stream()
+            self._root.reader.end_stream()
             file.close()
 
     async def remove(self, at: FileAt) -> None:
         """Remove the file if it is there. Raises `Unavailable`."""
-        await asyncio.get_running_loop().run_in_executor(self._threads.writes, self._unlink, at)
+        await asyncio.get_running_loop().run_in_executor(self._root.threads.writes, self._unlink, at)
 
     def scan(self) -> Iterator[list[Stored]]:
         """Everything at rest, a folder at a time; blocks."""
-        for account in filter(locators.is_account, folders.names(self._root, ())):
-            for shelf in filter(locators.is_shelf, folders.names(self._root, (account,))):
+        for account in filter(locators.is_account, folders.names(self._root.fd, ())):
+            for shelf in filter(locators.is_shelf, folders.names(self._root.fd, (account,))):
                 yield list(self._on_shelf(account, shelf))
 
     def temporaries(self) -> list[Stored]:
         """Everything on its way, of this and other processes, alive or dead; blocks."""
         found = []
-        for name in folders.names(self._root, TEMPORARY):
-            status = self._status(TEMPORARY, name)
+        for name in folders.names(self._root.fd, folders.TEMPORARY):
+            status = self._status(folders.TEMPORARY, name)
             if status is not None:
                 found.append(Stored("temporary", name, status.st_size, status.st_mtime_ns // 1000))
         return found
@@ -188,7 +179,7 @@ class Files:
         return sum(map(self._sweep_one, old))
 
     def _place(self, account: int, sha256: bytes) -> FileAt:
-        return FileAt(account, sha256.hex(), self._entropy(locators.SUFFIX_BYTES).hex())
+        return FileAt(account, sha256.hex(), self._root.entropy(locators.SUFFIX_BYTES).hex())
 
     def _settle_chunks(self, chunks: Sequence[bytes], at: FileAt) -> None:
         try:
@@ -222,9 +213,9 @@ class Files:
         except Unavailable:
             _log.warning("unacknowledged blob left behind", exc_info=True)
 
-    def _open_file(self, at: FileAt, part: ByteRange) -> "OpenFile":
+    def _open_file(self, at: FileAt, part: ByteRange) -> OpenFile:
         try:
-            file = OpenFile(self._root, at.folder, at.name)
+            file = OpenFile(self._root.fd, at.folder, at.name)
         except OSError as error:
             raise read_failure(error, str(at)) from error
         if file.size < part.start + part.length:
@@ -236,15 +227,15 @@ class Files:
 
     def _unlink(self, at: FileAt) -> None:
         try:
-            with folders.opened(self._root, at.folder) as folder:
-                self._calls.unlink(at.name, folder)
+            with folders.opened(self._root.fd, at.folder) as folder:
+                self._root.calls.unlink(at.name, folder)
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
             raise storage_failure(error) from error
 
     def _on_shelf(self, account: str, shelf: str) -> Iterator[Stored]:
-        for name in folders.names(self._root, (account, shelf)):
+        for name in folders.names(self._root.fd, (account, shelf)):
             at = locators.file_at(account, shelf, name)
             status = self._status((account, shelf), name)
             if at is not None and status is not None:
@@ -252,7 +243,7 @@ class Files:
 
     def _status(self, steps: folders.Steps, name: str) -> os.stat_result | None:
         try:
-            with folders.opened(self._root, steps) as folder:
+            with folders.opened(self._root.fd, steps) as folder:
                 status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -260,11 +251,11 @@ class Files:
 
     def _sweep_one(self, name: str) -> bool:
         try:
-            with folders.opened(self._root, TEMPORARY) as folder:
-                fd = os.open(name, _OLD, dir_fd=folder)
+            with folders.opened(self._root.fd, folders.TEMPORARY) as folder:
+                fd = os.open(name, OLD_FILE, dir_fd=folder)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    self._calls.unlink(name, folder)
+                    self._root.calls.unlink(name, folder)
                 finally:
                     os.close(fd)
         except (BlockingIOError, FileNotFoundError):
@@ -275,60 +266,18 @@ class Files:
         return True
 
 
-class OpenFile:
-    """A regular file open for reading; closed at the latest when the last user lets go. Raises OSError."""
-
-    def __init__(self, root: int, steps: folders.Steps, name: str) -> None:
-        with folders.opened(root, steps) as folder:
-            self._fd = os.open(name, _OLD, dir_fd=folder)
-        self.close = closed_with(self, self._fd)
-        status = os.fstat(self._fd)
-        self.size = status.st_size
-        if not stat.S_ISREG(status.st_mode):
-            self.close()
-            raise OSError(errno.ENXIO, "not a regular file")
-
-    def fileno(self) -> int:
-        """The descriptor."""
-        return self._fd
-
-
-def closed_with(owner: object, fd: int) -> "weakref.finalize[[int], object]":
-    """Closes the descriptor when called, at the latest when its owner is no longer used by anyone. Never raises."""
-    finalizer = weakref.finalize(owner, _close, fd)
-    finalizer.atexit = False
-    return finalizer
-
-
-def _close(fd: int) -> None:
-    try:
-        os.close(fd)
-    except OSError:
-        _log.warning("descriptor closed with an error", exc_info=True)
-
-
-def read_failure(error: OSError, locator: str) -> ContentLost | Unavailable:
-    """What a failed open means to a reader; bytes that are not there, or not as we left them, are logged."""
-    if error.errno in _NOT_OURS:
-        _log.error("blob %s is missing or not a regular file: %s", locator, error.strerror)
-        return ContentLost()
-    return Unavailable("The blob store cannot be read now")
-
-
 class FolderSync:
     """Makes renames durable. Each round syncs every distinct folder once for all commits that wait for it."""
 
-    def __init__(self, root: int, calls: Syscalls, threads: Threads) -> None:
+    def __init__(self, root: Root) -> None:
         self._root = root
-        self._calls = calls
-        self._threads = threads
         self._durable: set[folders.Steps] = set()
         self._waiting: list[tuple[folders.Steps, asyncio.Future[None]]] = []
         self._round: asyncio.Task[None] | None = None
 
     def prepare(self, folder: folders.Steps) -> None:
         """See that the folder exists; blocks. Raises OSError."""
-        if folders.make(self._root, folder):
+        if folders.make(self._root.fd, folder):
             self._durable.discard(folder)
 
     async def wait(self, folder: folders.Steps) -> None:
@@ -350,7 +299,7 @@ class FolderSync:
     async def _one_round(self, waiting: Iterable[tuple[folders.Steps, asyncio.Future[None]]]) -> None:
         loop = asyncio.get_running_loop()
         distinct = list({folder for folder, _ in waiting})
-        syncs = (loop.run_in_executor(self._threads.syncs, self._sync, folder) for folder in distinct)
+        syncs = (loop.run_in_executor(self._root.threads.syncs, self._sync, folder) for folder in distinct)
         outcome = dict(zip(distinct, await asyncio.gather(*syncs, return_exceptions=True), strict=True))
         for folder, done in waiting:
             failure = outcome[folder]
@@ -366,8 +315,8 @@ class FolderSync:
         # folder by this process syncs them, whoever made it.
         first = folder not in self._durable
         for depth in range(0 if first else len(folder), len(folder) + 1):
-            with folders.opened(self._root, folder[:depth]) as fd:
-                self._calls.fsync_folder(fd)
+            with folders.opened(self._root.fd, folder[:depth]) as fd:
+                self._root.calls.fsync_folder(fd)
         if len(self._durable) >= _REMEMBERED_FOLDERS:
             self._durable.clear()
         self._durable.add(folder)

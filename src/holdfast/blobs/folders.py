@@ -6,32 +6,13 @@ A path given to the kernel whole follows links planted in its middle; steps from
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from holdfast.blobs.syscalls import FOLDER_MODE, Syscalls
+from holdfast.blobs.syscalls import FOLDER_MODE
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 Steps = tuple[str, ...]
-
-
-def open_root(path: Path, calls: Syscalls) -> int:
-    """A descriptor of the root, which is made durably if it is missing. Raises OSError."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    for folder in reversed(missing):
-        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        with opened_path(folder.parent) as parent:
-            calls.fsync_folder(parent)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-
-
-@contextmanager
-def opened_path(path: Path) -> Iterator[int]:
-    """The folder at that path, opened for as long as the block runs."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+TEMPORARY: Steps = ("tmp",)
+SEGMENTS: Steps = ("segments",)
 
 
 @contextmanager

@@ -39,26 +39,26 @@ class Reader:
 
     async def exactly(self, fd: int, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`. Raises `ContentLost` when the file ends before, `Unavailable` when it fails."""
-        found = self._cached(fd, length, offset)
-        if found is not None:
-            return found
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads.reads, read_exactly, fd, length, offset)
+        view = self.cached(fd, length, offset)
+        return bytes(view) if view is not None else await self.in_thread(fd, length, offset)
 
-    def _cached(self, fd: int, length: int, offset: int) -> bytes | None:
+    async def in_thread(self, fd: int, length: int, offset: int) -> bytes:
+        """As `exactly`, without looking at the page cache first."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads.reads, read_exactly, fd, length, offset)
+
+    def cached(self, fd: int, length: int, offset: int) -> memoryview | None:
+        """The bytes if all of them are in the page cache, without blocking; good until the next call."""
         if self._nowait is None or length > len(self._scratch):
             return None
         view = self._scratch[:length]
         try:
             taken = os.preadv(fd, [view], offset, self._nowait)
-        except BlockingIOError:
-            return None
         except OSError as error:
             # Not every filesystem knows the flag; a true fault shows again in the thread.
             if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
                 self._nowait = None
             return None
-        return bytes(view) if taken == length else None
+        return view if taken == length else None
 
 
 def read_exactly(fd: int, length: int, offset: int) -> bytes:
