@@ -153,7 +153,7 @@ class Dispatcher:
         if (escaped or not raw.isascii() or b"\0" in raw) and not _is_clean(raw, strict_escapes=True):
             raise Malformed("The path has a broken escape, is not UTF-8, or holds NUL")
         found = self._router.find(path)
-        if found is None:
+        if found is None or path[1:2] == "/":
             raise RouteNotFound(path)
         endpoint, params = cast(Endpoint, found[0]), found[2]
         if escaped and b"%2f" in raw.lower() and not endpoint.takes_slashes(raw):
