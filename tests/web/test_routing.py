@@ -99,7 +99,12 @@ async def test_vendor_shape_for_broken_path_wrong_method_and_crash(client: Clien
 
 async def test_credentials(make: Make, store: Store) -> None:
     nobody = make(token=None)
-    for headers in ({}, {"authorization": "Bearer"}, {"authorization": "Basic token-ada"}, {"authorization": "Bearer x"}):
+    for headers in (
+        {},
+        {"authorization": "Bearer"},
+        {"authorization": "Basic token-ada"},
+        {"authorization": "Bearer x"},
+    ):
         answer = await nobody("GET", "/toy/files/x", headers=headers)
         assert (answer.status, answer["www-authenticate"]) == (401, "Bearer")
     assert (await nobody("GET", "/toy/open")).status == 200
@@ -173,7 +178,14 @@ def test_conflicting_tables_are_refused_at_the_start() -> None:
 
 @pytest.mark.parametrize(
     ("wished", "kept"),
-    [("abcd-1234", True), ("x", False), ("a" * 65, False), ("abcd efgh", False), ("abcdefg\u00e9", False), ("{}{}{}{}{}", False)],
+    [
+        ("abcd-1234", True),
+        ("x", False),
+        ("a" * 65, False),
+        ("abcd efgh", False),
+        ("abcdefg\u00e9", False),
+        ("{}{}{}{}{}", False),
+    ],
 )
 async def test_request_ids(client: Client, wished: str, kept: bool) -> None:
     answer = await client("GET", "/toy/open", headers={"x-request-id": wished})
