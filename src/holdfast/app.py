@@ -1,5 +1,6 @@
 """Store -> ASGI application. Everything that lives as long as the process is made here and handed down."""
 
+import dataclasses
 import hmac
 import os
 import time
@@ -33,6 +34,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     max_body: int = (5 << 30) + (1 << 20)
     rates: Mapping[str, int | None] = {}
+    choices: Mapping[str, Mapping[str, str | int]] = {}
     pace: Pace = Pace()
     metrics_token: str | None = None
     access_log: AccessLog | None = None
@@ -79,6 +81,7 @@ class Application:
 def build(store: Store, dialects: Sequence[Dialect], options: Options | None = None) -> Application:
     """The application that offers these dialects over this store."""
     options = options or Options()
+    dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
     token = options.metrics_token
 
     def may_read_metrics(secret: str | None) -> bool:
@@ -96,3 +99,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
         access_log=options.access_log,
     )
     return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options)
+
+
+def _chosen(dialect: Dialect, choices: Mapping[str, str | int]) -> Dialect:
+    return dataclasses.replace(dialect, choices={**dialect.choices, **choices})

@@ -1,5 +1,6 @@
 """One module for each API that Holdfast speaks, listed here and nowhere else."""
 
+from holdfast.dialects.native import NATIVE
 from holdfast.web.dialect import Dialect
 
-ALL: tuple[Dialect, ...] = ()
+ALL: tuple[Dialect, ...] = (NATIVE,)

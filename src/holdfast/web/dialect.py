@@ -81,6 +81,12 @@ class Call(msgspec.Struct):
         """The client's address, seen through trusted proxies only."""
         return self.site.client(self.req)
 
+    def choice(self, name: str) -> str | int:
+        """What the operator has chosen for the dialect, or its own default."""
+        if self.dialect is None:
+            raise LookupError(name)
+        return self.dialect.choices[name]
+
     @property
     def guesses(self) -> Guesses:
         """Failed sign-ins, to be checked and counted by routes that take passwords or secrets."""
@@ -169,7 +175,8 @@ class Dialect:
     `mounts` are put in front of every path and prefix (`("", "/bridge")`). `errors` reaches every failure by class
     ancestry. `credential` takes the secret from a request. `rate` is the requests a minute that each caller has,
     None for no limit; it is a default that the operator may change. `finish` may change every answer, failures too.
-    `failure` is the type of the error body for OpenAPI.
+    `failure` is the type of the error body for OpenAPI. `choices` are defaults that the operator may change, read
+    by `Call.choice`.
     """
 
     name: str
@@ -186,3 +193,4 @@ class Dialect:
     description: str = ""
     failure: Schema = None
     failure_media_type: str = "application/json"
+    choices: Mapping[str, str | int] = field(default_factory=dict)

@@ -61,9 +61,7 @@ class Traffic:
         self.unrouted = Endpoint(service, "")
         self._seen: dict[int, Endpoint] = {}
 
-    def count(
-        self, endpoint: Endpoint, method: str, status: int, seconds: float, received: int, sent: int
-    ) -> None:
+    def count(self, endpoint: Endpoint, method: str, status: int, seconds: float, received: int, sent: int) -> None:
         """Add one finished request."""
         tally = endpoint.tallies.get(method)
         if tally is None:

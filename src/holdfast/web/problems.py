@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
+import msgspec
+
 from holdfast.core import errors
 from holdfast.core.errors import HoldfastError, Incomplete, Invalid, NotFound, TooLarge
 from holdfast.web.reply import Reply, json
@@ -10,6 +12,18 @@ from holdfast.web.reply import Reply, json
 T = TypeVar("T")
 
 PROBLEM_JSON: Final = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Problem details as JSON. `code` is ours and stable; `errors` says per field what is wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    limit: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class RouteNotFound(NotFound):
@@ -108,15 +122,13 @@ def status_of(error: HoldfastError) -> int:
 def problem(error: HoldfastError, _call: object = None) -> Reply:
     """Problem details (RFC 9457). `type` is `about:blank` with the status' meaning; `code` is ours and stable."""
     status = status_of(error)
-    details: dict[str, object] = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": status,
-        "detail": error.detail,
-        "code": error.code,
-    }
-    if error.fields:
-        details["errors"] = error.fields
-    if isinstance(error, TooLarge):
-        details["limit"] = error.limit
+    details = Problem(
+        "about:blank",
+        error.title,
+        status,
+        error.detail,
+        error.code,
+        error.fields or msgspec.UNSET,
+        error.limit if isinstance(error, TooLarge) else msgspec.UNSET,
+    )
     return json(details, status=status, media_type=PROBLEM_JSON)

@@ -1,0 +1,87 @@
+# The one door to the project: `make help` lists what it does. Every target sets up what it needs first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+# The first of these that is new enough; give your own with `make PYTHON=/path/to/python`.
+PYTHON ?= $(shell for candidate in python3.11 python3 python3.14 python3.13 python3.12; do \
+	if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$candidate; break; fi; done)
+
+DATA ?= ./data/demo
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+SOURCES := src tests docs $(wildcard bench examples)
+LOCK := .cache/lock/bin/uv pip compile pyproject.toml --group pyproject.toml:build --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
+
+.PHONY: help serve test check fix bench docs lock parts clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  %-8s %s\n' "$$name" "$$text"; done
+	@echo; echo 'Settings of serve: DATA=$(DATA) HOST=$(HOST) PORT=$(PORT). Arguments for pytest, bench and lock: ARGS, LOCK_FLAGS.'
+
+serve: $(VENV)/.run ## set up, then start the server with demo records on $(HOST):$(PORT)
+	exec $(BIN)/holdfast serve --data $(DATA) --host $(HOST) --port $(PORT) --demo
+
+test: check parts ## set up, then check and run every test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test ## lint, format, types and import contracts, changing nothing
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fix: $(VENV)/.test ## mend what the linter can mend and format the rest
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
+	$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.test ## write the generated pages of docs/ anew
+	$(BIN)/python docs/generate.py
+
+lock: .cache/lock/.made ## pin the newest dependencies that fit, with hashes (LOCK_FLAGS=--upgrade for newer ones)
+	$(LOCK) --output-file requirements/run.lock
+	$(LOCK) --extra test --constraint requirements/run.lock --output-file requirements/test.lock
+
+clean: ## remove the environment and caches, never data
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Databases, object stores, browsers and the like, installed by the system or from a registry.
+# Each is a script tests/parts/NAME that installs what is missing and says nothing when all is there.
+parts: $(VENV)/.test ## install the programs that tests drive and Python packages do not bring
+	@for part in $(sort $(wildcard tests/parts/*.sh)); do bash "$$part"; done
+
+# The stamps below are made last: a set-up that failed or was cut leaves none, and the next run takes it up again.
+
+$(VENV)/.made:
+	@if ! $(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo 'Holdfast needs Python 3.11 or newer$(if $(PYTHON),; $(PYTHON) is none). Name yours: make PYTHON=/path/to/python' >&2; exit 1; fi
+	@$(PYTHON) -m venv --clear $(VENV) || { echo 'Python could not make an environment. On Debian and Ubuntu install python3-venv.' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.made
+	@echo 'Setting up what the server needs (once) ...'
+	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/run.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/test.lock pyproject.toml | $(VENV)/.run
+	@echo 'Setting up what the tests need (once) ...'
+	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/test.lock
+	@touch $@
+
+.cache/lock/.made:
+	@$(PYTHON) -m venv --clear .cache/lock
+	@.cache/lock/bin/python -m pip install --quiet uv
+	@touch $@

@@ -1,0 +1,1 @@
+"""Measures Holdfast beside its peers on one machine: `python -m bench.run`."""

@@ -1,0 +1,1 @@
+"""Bytes at rest: files and shared segments on a disk, behind the core's `Blobs` port."""

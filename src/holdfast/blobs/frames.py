@@ -1,0 +1,77 @@
+r"""How small blobs lie in a segment.
+
+    segment   "HFSEG\x00\x01\n", 16 bytes of salt, checksum of both, 4 zero bytes, then frames without gaps
+    frame     "HFBL", length, account, SHA-256, checksum of the payload, checksum of the header so far; payload
+
+All numbers are little-endian, all checksums CRC-32. The header's is seeded with the segment's salt, so that nothing
+inside a client's bytes can pass for a frame. After the last frame come zeros (room taken in advance) or the torn end
+of a group that nobody was told about.
+"""
+
+import struct
+from collections.abc import Sequence
+from zlib import crc32
+
+import msgspec
+
+_SEGMENT = struct.Struct("<8s16sI4x")
+_SEGMENT_MAGIC = b"HFSEG\x00\x01\n"
+_FRAME = struct.Struct("<4sIQ32sI")
+_FRAME_MAGIC = b"HFBL"
+_CHECKSUM = struct.Struct("<I")
+SALT_BYTES = 16
+SEGMENT_HEADER = _SEGMENT.size
+FRAME_HEADER = _FRAME.size + _CHECKSUM.size
+PAYLOAD_MAX = 256 * 1024
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A frame's header: `length` of the payload in bytes, `checksum` its CRC-32."""
+
+    account: int
+    length: int
+    sha256: bytes
+    checksum: int
+
+
+def segment_header(salt: bytes) -> bytes:
+    """The first bytes of a segment."""
+    return _SEGMENT.pack(_SEGMENT_MAGIC, salt, crc32(_SEGMENT_MAGIC + salt))
+
+
+def seed_of(header: bytes) -> int:
+    """What the checksums of a segment's frames start from, given its first bytes.
+
+    Raises ValueError if they are not a segment's.
+    """
+    if len(header) != SEGMENT_HEADER:
+        raise ValueError("too short for a segment")
+    magic, salt, checksum = _SEGMENT.unpack(header)
+    if magic != _SEGMENT_MAGIC or checksum != crc32(magic + salt):
+        raise ValueError("not a segment")
+    return crc32(salt)
+
+
+def frame_header(header: Header, seed: int) -> bytes:
+    """The bytes before a payload."""
+    packed = _FRAME.pack(_FRAME_MAGIC, header.length, header.account, header.sha256, header.checksum)
+    return packed + _CHECKSUM.pack(crc32(packed, seed))
+
+
+def parse_frame(view: memoryview | bytes, seed: int) -> Header | None:
+    """The header at the start of `view`, or None if there is no whole and sound one."""
+    if len(view) < FRAME_HEADER:
+        return None
+    magic, length, account, sha256, checksum = _FRAME.unpack_from(view)
+    (own,) = _CHECKSUM.unpack_from(view, _FRAME.size)
+    if magic != _FRAME_MAGIC or length > PAYLOAD_MAX or own != crc32(view[: _FRAME.size], seed):
+        return None
+    return Header(account, length, sha256, checksum)
+
+
+def payload_checksum(chunks: Sequence[bytes | memoryview]) -> int:
+    """The CRC-32 of the chunks in a row."""
+    checksum = 0
+    for chunk in chunks:
+        checksum = crc32(chunk, checksum)
+    return checksum

@@ -1,0 +1,77 @@
+"""Reading from descriptors: cached pages on the event loop, all others in a thread."""
+
+import asyncio
+import errno
+import os
+
+from holdfast.blobs.threads import Threads
+from holdfast.core.errors import ContentLost, Unavailable
+
+CHUNK = 256 * 1024
+CROWD_CHUNK = 64 * 1024
+_CROWD = 64
+# Systems without the flag read in threads only.
+_NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+
+
+class Reader:
+    """Reads exact ranges. Used from one event loop at a time."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._nowait = _NOWAIT
+        # Filled and copied out without an await between, so one serves all streams and stays in the processor's cache.
+        self._scratch = memoryview(bytearray(CHUNK + CROWD_CHUNK))
+        self._streams = 0
+
+    def begin_stream(self) -> None:
+        """Count a stream in."""
+        self._streams += 1
+
+    def end_stream(self) -> None:
+        """Count a stream out."""
+        self._streams -= 1
+
+    @property
+    def chunk(self) -> int:
+        """How many bytes to hand over at a time: fewer when many streams share the memory."""
+        return CHUNK if self._streams <= _CROWD else CROWD_CHUNK
+
+    async def exactly(self, fd: int, length: int, offset: int) -> bytes:
+        """`length` bytes from `offset`. Raises `ContentLost` when the file ends before, `Unavailable` when it fails."""
+        view = self.cached(fd, length, offset)
+        return bytes(view) if view is not None else await self.in_thread(fd, length, offset)
+
+    async def in_thread(self, fd: int, length: int, offset: int) -> bytes:
+        """As `exactly`, without looking at the page cache first."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads.reads, read_exactly, fd, length, offset)
+
+    def cached(self, fd: int, length: int, offset: int) -> memoryview | None:
+        """The bytes if all of them are in the page cache, without blocking; good until the next call."""
+        if self._nowait is None or length > len(self._scratch):
+            return None
+        view = self._scratch[:length]
+        try:
+            taken = os.preadv(fd, [view], offset, self._nowait)
+        except OSError as error:
+            # Not every filesystem knows the flag; a true fault shows again in the thread.
+            if error.errno in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                self._nowait = None
+            return None
+        return view if taken == length else None
+
+
+def read_exactly(fd: int, length: int, offset: int) -> bytes:
+    """As `Reader.exactly`, blocking."""
+    pieces: list[bytes] = []
+    while length:
+        try:
+            piece = os.pread(fd, length, offset)
+        except OSError as error:
+            raise Unavailable("The blob store cannot be read now") from error
+        if not piece:
+            raise ContentLost
+        pieces.append(piece)
+        length -= len(piece)
+        offset += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,355 @@
+"""Small blobs in shared append-only files, synced once for all uploads that wait.
+
+Every process appends to a segment of its own, under a lock that lasts as long as the process; a new one begins when
+it is full, when a sync has failed, and with every process. Nothing in a segment is ever written twice once it has been
+acknowledged. Deleted frames keep their place until `compact` copies the live ones elsewhere.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Sequence
+from itertools import islice
+
+import msgspec
+
+from holdfast.blobs import folders, frames, locators
+from holdfast.blobs.appending import Appender, Small
+from holdfast.blobs.descriptors import OpenFile, read_failure
+from holdfast.blobs.frames import FRAME_HEADER, SEGMENT_HEADER, Header
+from holdfast.blobs.locators import FrameAt
+from holdfast.blobs.reading import read_exactly
+from holdfast.blobs.root import Root
+from holdfast.blobs.stored import Stored
+from holdfast.blobs.syscalls import storage_failure
+from holdfast.core.errors import Conflict, ContentLost, Unavailable
+from holdfast.core.model import ByteRange
+
+_log = logging.getLogger(__name__)
+
+_OPEN_SEGMENTS = 256
+_TOMBSTONES = 1_000_000
+# What one group holds at most, so that the first to come does not wait for the disk to take the last.
+_GROUP_BYTES = 8 * 1024 * 1024
+_GROUP_BLOBS = 256
+_BATCH = 64
+
+Waiting = tuple[Small, asyncio.Future[FrameAt]]
+
+
+class SegmentInfo(msgspec.Struct, frozen=True):
+    """A segment on the disk: `size` of its file in bytes, `modified_at` in microseconds, and whether any process
+    still appends to it."""
+
+    segment: str
+    size: int
+    modified_at: int
+    appending: bool
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A frame found in a segment; `intact` when its payload has its digest."""
+
+    locator: str
+    account: int
+    sha256: bytes
+    length: int
+    intact: bool
+
+
+class Compaction(msgspec.Struct, frozen=True):
+    """Where live frames went (old locator to new), and the locators of those that could not be read whole."""
+
+    moved: dict[str, str]
+    damaged: tuple[str, ...]
+
+
+class Segments:
+    """All blobs that share files below the root. `size` is where a segment ends, in bytes."""
+
+    def __init__(self, root: Root, size: int) -> None:
+        self._root = root
+        self._appender = Appender(root, size)
+        self._waiting: list[Waiting] = []
+        self._draining: asyncio.Task[None] | None = None
+        self._open: OrderedDict[str, OpenSegment] = OrderedDict()
+        self._tombstones = Tombstones()
+
+    async def add(self, small: Small) -> FrameAt:
+        """Make a small blob durable, together with all others that wait. Raises `StorageFull` or `Unavailable`."""
+        done: asyncio.Future[FrameAt] = asyncio.get_running_loop().create_future()
+        self._waiting.append((small, done))
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return await done
+
+    async def read(self, at: FrameAt, part: ByteRange) -> AsyncGenerator[bytes]:
+        """As `Blobs.read`. The frame is read whole and checked whatever the part: damaged bytes never leave."""
+        if self._tombstones.holds(at) or part.start + part.length > at.length or at.length > frames.PAYLOAD_MAX:
+            raise ContentLost
+        segment = self._open.get(at.segment)
+        if segment is None:
+            segment = await self._open_cold(at)
+        else:
+            self._open.move_to_end(at.segment)
+        length = FRAME_HEADER + at.length
+        view = self._root.reader.cached(segment.fileno(), length, at.offset)
+        if view is None:
+            view = memoryview(await self._root.reader.in_thread(segment.fileno(), length, at.offset))
+        _verify(view, segment, at)
+        if part.length:
+            yield bytes(view[FRAME_HEADER + part.start : FRAME_HEADER + part.start + part.length])
+
+    def remove(self, at: FrameAt) -> None:
+        """Forget the frame. Only this process knows; the space comes back by compaction."""
+        self._tombstones.add(at)
+
+    async def segments(self) -> list[SegmentInfo]:
+        """The segments of all processes."""
+        return await asyncio.get_running_loop().run_in_executor(self._root.threads.reads, self._list)
+
+    async def reindex(self, segment: str) -> AsyncIterator[Frame]:
+        """Every frame of a segment from the segment alone, in order, up to the end or the torn tail.
+
+        Raises `ContentLost` if there is no such segment or its own header is damaged.
+        """
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(self._root.threads.reads, self._open_named, segment)
+        walk = _walk(file, verify=True)
+        while batch := await loop.run_in_executor(self._root.threads.reads, _take, walk):
+            for at, header, intact in batch:
+                yield Frame(str(at), header.account, header.sha256, header.length, intact)
+
+    async def compact(self, segment: str, live: Collection[str]) -> Compaction:
+        """Copy those frames durably to the open segment. The old segment stays until `drop`.
+
+        Locators of other places are left out. Raises `Conflict` while a process appends to the segment,
+        `ContentLost` if it is not there, `StorageFull` or `Unavailable` when the copy fails; what was copied then is
+        garbage that a later compaction leaves behind.
+        """
+        if await self._is_appending(segment):
+            raise Conflict("The segment is still being written")
+        wanted = [at for at in map(locators.parse, live) if isinstance(at, FrameAt) and at.segment == segment]
+        wanted.sort(key=lambda at: at.offset)
+        moved: dict[str, str] = {}
+        damaged: list[str] = []
+        loop = asyncio.get_running_loop()
+        file = await loop.run_in_executor(self._root.threads.reads, self._open_named, segment)
+        for start in range(0, len(wanted), _BATCH):
+            batch = wanted[start : start + _BATCH]
+            found = await loop.run_in_executor(self._root.threads.reads, _load, file, batch)
+            damaged += [str(at) for at, small in found if small is None]
+            sound = [(at, small) for at, small in found if small is not None]
+            placed = await asyncio.gather(*(self.add(small) for _, small in sound))
+            moved.update((str(old), str(new)) for (old, _), new in zip(sound, placed, strict=True))
+        return Compaction(moved, tuple(damaged))
+
+    async def drop(self, segment: str) -> None:
+        """Remove a segment; removing what is gone does nothing. Readers that have begun may finish.
+
+        Raises `Conflict` while a process appends to it, `Unavailable`.
+        """
+        if await self._is_appending(segment):
+            raise Conflict("The segment is still being written")
+        await asyncio.get_running_loop().run_in_executor(self._root.threads.writes, self._unlink, segment)
+        self._open.pop(segment, None)
+        self._tombstones.forget(segment)
+
+    def scan(self) -> Iterator[list[Stored]]:
+        """Every frame that is not known to be deleted, a segment at a time, payloads unread; blocks."""
+        for info in self._list():
+            try:
+                file = self._open_named(info.segment)
+            except ContentLost:
+                continue
+            yield [
+                Stored("frame", str(at), at.length, info.modified_at)
+                for at, _, _ in _walk(file, verify=False)
+                if not self._tombstones.holds(at)
+            ]
+
+    async def close(self) -> None:
+        """Finish what waits and give back room that was taken in advance."""
+        while self._draining is not None:
+            await asyncio.wait([self._draining])
+        await asyncio.get_running_loop().run_in_executor(self._root.threads.appends, self._appender.close)
+        self._open.clear()
+
+    async def _drain(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                group = self._next_group()
+                smalls = [small for small, _ in group]
+                work = loop.run_in_executor(self._root.threads.appends, self._appender.append, smalls)
+                await asyncio.wait([work])
+                _tell(group, work)
+        finally:
+            self._draining = None
+
+    def _next_group(self) -> list[Waiting]:
+        taken = size = 0
+        for small, _ in self._waiting[:_GROUP_BLOBS]:
+            size += small.size
+            if taken and size > _GROUP_BYTES:
+                break
+            taken += 1
+        group, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return group
+
+    async def _open_cold(self, at: FrameAt) -> "OpenSegment":
+        loop = asyncio.get_running_loop()
+        segment = await loop.run_in_executor(self._root.threads.reads, self._open_named, at.segment)
+        # Another process may have dropped segments meanwhile; a descriptor kept here would keep their space in use.
+        for name in [name for name, other in self._open.items() if other.is_gone()]:
+            del self._open[name]
+        self._open[at.segment] = segment
+        if len(self._open) > _OPEN_SEGMENTS:
+            self._open.popitem(last=False)
+        return segment
+
+    def _open_named(self, segment: str) -> "OpenSegment":
+        try:
+            return OpenSegment(self._root.fd, segment)
+        except OSError as error:
+            raise read_failure(error, f"in segment {segment!r}") from error
+
+    def _list(self) -> list[SegmentInfo]:
+        found = []
+        for name in folders.names(self._root.fd, folders.SEGMENTS):
+            segment = locators.segment_of(name)
+            if segment is None:
+                continue
+            try:
+                file = OpenFile(self._root.fd, folders.SEGMENTS, name)
+            except OSError:
+                _log.warning("segment %s cannot be opened", segment, exc_info=True)
+                continue
+            status = os.fstat(file.fileno())
+            found.append(SegmentInfo(segment, status.st_size, status.st_mtime_ns // 1000, _is_locked(file)))
+        return found
+
+    async def _is_appending(self, segment: str) -> bool:
+        return any(info.appending for info in await self.segments() if info.segment == segment)
+
+    def _unlink(self, segment: str) -> None:
+        try:
+            with folders.opened(self._root.fd, folders.SEGMENTS) as folder:
+                self._root.calls.unlink(locators.segment_file(segment), folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise storage_failure(error) from error
+
+
+class OpenSegment(OpenFile):
+    """A segment open for reading. Raises OSError, or `ContentLost` if its header is damaged."""
+
+    def __init__(self, root: int, segment: str) -> None:
+        super().__init__(root, folders.SEGMENTS, locators.segment_file(segment))
+        self.segment = segment
+        try:
+            self.seed = frames.seed_of(read_exactly(self.fileno(), SEGMENT_HEADER, 0))
+        except ValueError:
+            _log.error("segment %s has a damaged header", segment)
+            raise ContentLost from None
+
+    def is_gone(self) -> bool:
+        """Whether no name leads to it any more."""
+        return os.fstat(self.fileno()).st_nlink == 0
+
+
+class Tombstones:
+    """Frames deleted by this process, each segment's apart. Bounded: beyond a million the oldest segments' are
+    forgotten, which only means that a locator that no row holds could be read again."""
+
+    def __init__(self) -> None:
+        self._offsets: OrderedDict[str, set[int]] = OrderedDict()
+        self._count = 0
+
+    def add(self, at: FrameAt) -> None:
+        """Note a deletion."""
+        offsets = self._offsets.setdefault(at.segment, set())
+        self._count += at.offset not in offsets
+        offsets.add(at.offset)
+        while self._count > _TOMBSTONES:
+            self.forget(next(iter(self._offsets)))
+
+    def holds(self, at: FrameAt) -> bool:
+        """Whether the frame was deleted."""
+        offsets = self._offsets.get(at.segment)
+        return offsets is not None and at.offset in offsets
+
+    def forget(self, segment: str) -> None:
+        """The segment is gone."""
+        self._count -= len(self._offsets.pop(segment, ()))
+
+
+def _verify(view: memoryview, segment: OpenSegment, at: FrameAt) -> None:
+    header = frames.parse_frame(view, segment.seed)
+    if header is None or header.length != at.length:
+        _log.error("there is no frame at %s", at)
+        raise ContentLost
+    if frames.payload_checksum([view[FRAME_HEADER:]]) != header.checksum:
+        _log.error("the frame at %s is damaged", at)
+        raise ContentLost
+
+
+def _walk(file: OpenSegment, *, verify: bool) -> Iterator[tuple[FrameAt, Header, bool]]:
+    offset = SEGMENT_HEADER
+    while True:
+        header = frames.parse_frame(os.pread(file.fileno(), FRAME_HEADER, offset), file.seed)
+        if header is None:
+            return
+        at = FrameAt(file.segment, offset, header.length)
+        yield at, header, verify and _is_intact(file, at, header)
+        offset += FRAME_HEADER + header.length
+
+
+def _is_intact(file: OpenSegment, at: FrameAt, header: Header) -> bool:
+    try:
+        payload = read_exactly(file.fileno(), at.length, at.offset + FRAME_HEADER)
+    except ContentLost:
+        return False
+    return hashlib.sha256(payload).digest() == header.sha256
+
+
+def _take(walk: Iterator[tuple[FrameAt, Header, bool]]) -> list[tuple[FrameAt, Header, bool]]:
+    return list(islice(walk, _BATCH))
+
+
+def _load(file: OpenSegment, batch: Sequence[FrameAt]) -> list[tuple[FrameAt, Small | None]]:
+    return [(at, _load_one(file, at)) for at in batch]
+
+
+def _load_one(file: OpenSegment, at: FrameAt) -> Small | None:
+    header = frames.parse_frame(os.pread(file.fileno(), FRAME_HEADER, at.offset), file.seed)
+    if header is None or header.length != at.length or not _is_intact(file, at, header):
+        _log.error("the frame at %s is damaged", at)
+        return None
+    payload = read_exactly(file.fileno(), at.length, at.offset + FRAME_HEADER)
+    return Small(header.account, header.sha256, header.length, (payload,))
+
+
+def _is_locked(file: OpenFile) -> bool:
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _tell(group: list[Waiting], work: asyncio.Future[list[FrameAt]]) -> None:
+    error = work.exception()
+    for index, (_, done) in enumerate(group):
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(work.result()[index])
+        else:
+            failure = storage_failure(error) if isinstance(error, OSError) else Unavailable()
+            failure.__cause__ = error
+            done.set_exception(failure)

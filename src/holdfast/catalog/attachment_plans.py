@@ -1,0 +1,383 @@
+"""How a query for attachments is answered.
+
+Every narrowing part of the query can be asked of a row (a test), and most can also drive: give the keys that pass,
+some of them already in key order, which is order of creation. The plan picks one part to drive and tests the rest.
+Parts that drive in key order stream a page without sorting. Parts of unknown size (scopes, a subtree) drive only when
+`small` says so; otherwise the account's list is walked in order and the part is tested.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from msgspec import structs
+
+from holdfast.catalog.compile import (
+    ATTACHMENT_FIELDS,
+    LAST_KEY,
+    RECORD_FIELDS,
+    Select,
+    SortKey,
+    Sql,
+    all_of,
+    any_of,
+    below,
+    beyond,
+    bound,
+    condition,
+    joined,
+    limited,
+    one_of,
+    order_by,
+    places,
+    sort_keys,
+)
+from holdfast.catalog.folding import part_pieces, search_parts
+from holdfast.catalog.rowcodec import attachment_of, indexed_value
+from holdfast.core.errors import Invalid
+from holdfast.core.model import PathScope, RecordRef, RecordScope, Scope
+from holdfast.core.ports import AttachmentQuery, RecordFilter, Scalar, Where
+
+ATTACHMENT_COLUMNS = (
+    "a.account, a.id, a.number, a.name, a.description, a.media_type, a.size, a.sha256, a.version, a.revision, "
+    "a.properties, a.folder, a.created_at, a.created_by, a.updated_at, a.updated_by, a.trashed_at"
+)
+COLUMN_COUNT = 17
+
+Small = Callable[[Sql], bool]
+"""Whether a SELECT gives few rows; asked only where the answer decides between two plans."""
+
+_CREATION = ("created_at", "number")
+_INDEXED_COLUMNS = ("id", "number", "name", "sha256", "path", "path_md5")
+_INDEX_OF_ORDER = {"name": "attachments_name", "updated_at": "attachments_updated"}
+
+
+class Part(NamedTuple):
+    """One narrowing part. `source` with `conditions` gives keys in `key`.
+
+    `ordered`: each once, in key order. `few`: at most a handful. `unknown_size`: perhaps most of the account.
+    """
+
+    test: Sql
+    source: Sql | None = None
+    key: str = "a.key"
+    conditions: tuple[Sql, ...] = ()
+    ordered: bool = False
+    few: bool = False
+    unknown_size: bool = False
+
+
+def record_key(account: int, ref: RecordRef) -> Sql:
+    """A scalar subquery for a record's key."""
+    return Sql("(SELECT key FROM records WHERE account = ? AND type = ? AND id = ?)", (account, ref.type, ref.id))
+
+
+def plan_attachments(query: AttachmentQuery, small: Small) -> Select:
+    """The page and the total of a query for attachments. Raises `Invalid` for an unknown field or a bad cursor."""
+    trashed = int(query.trashed)
+    creation, where = _creation_bounds(query)
+    parts = [*_parts(query), *(_where_part(query, each) for each in where)]
+    if (typed := _only_types(query, parts)) is not None:
+        return _plan_types(query, typed, creation, where)
+    driver = _driver(parts, small)
+    tests = [part.test for part in parts if part is not driver]
+    own = [Sql("a.account = ?", (query.account,)), Sql(f"a.trashed = {trashed}")]
+    if driver is None or driver.source is None:
+        source, key, conditions = Sql(f"attachments a INDEXED BY {_list_index(query)}"), "a.key", own
+    else:
+        source, key, conditions = driver.source, driver.key, [*driver.conditions, *own]
+    keys = _sort(query, key)
+    conditions = [*conditions, *(_bound_key(key, each) for each in creation), *tests]
+    total = Sql("SELECT count(*) FROM ") + source + " WHERE " + all_of(conditions)
+    if query.window.after is not None:
+        conditions.append(_after(query, keys, query.window.after))
+    extra = "".join(", " + each.sql.text for each in keys[:-1])
+    rows = Sql(f"SELECT {ATTACHMENT_COLUMNS}{extra} FROM ", tuple(arg for each in keys[:-1] for arg in each.sql.args))
+    rows = rows + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(query.window)
+    streams = driver is None and not tests and (len(keys) == 1 or _list_index(query) != "attachments_listed")
+    if driver is not None:
+        streams = driver.ordered and len(keys) == 1 or driver.few
+    return Select(rows, total, attachment_of, _position, not streams)
+
+
+def _position(row: tuple[Any, ...]) -> tuple[Scalar, ...]:
+    return (*row[COLUMN_COUNT:], row[2])
+
+
+def _sort(query: AttachmentQuery, key: str) -> list[SortKey]:
+    """The sort keys; an order by creation ends in the key, which stands for it, and others in the key for ties."""
+    leading = []
+    for order in query.order:
+        if order.field in _CREATION:
+            return [*sort_keys(ATTACHMENT_FIELDS, leading), SortKey(Sql(key), order.descending, False)]
+        leading.append(order)
+    descending = leading[-1].descending if leading else True
+    return [*sort_keys(ATTACHMENT_FIELDS, leading), SortKey(Sql(key), descending, False)]
+
+
+def _list_index(query: AttachmentQuery) -> str:
+    first = query.order[0].field if query.order else "created_at"
+    return _INDEX_OF_ORDER.get(first, "attachments_listed") if _sort_is_simple(query) else "attachments_listed"
+
+
+def _sort_is_simple(query: AttachmentQuery) -> bool:
+    return len(query.order) == 1 or (len(query.order) == 2 and query.order[1].field in _CREATION)
+
+
+def _after(query: AttachmentQuery, keys: Sequence[SortKey], after: tuple[Scalar, ...]) -> Sql:
+    if len(after) != len(keys) or not isinstance(after[-1], int):
+        raise Invalid("The cursor does not belong to this list", fields={"cursor": "bad cursor"})
+    op = "lt" if keys[-1].descending else "gt"
+    last = _key_at(query.account, "number", op, after[-1])
+    return beyond(keys, [*places(after[:-1]), last])
+
+
+def _key_at(account: int, column: str, op: str, value: Scalar) -> Sql:
+    """The key that bounds the attachments on one side of a value of `created_at` or `number`."""
+    sign, direction, nothing = {
+        "lt": (">=", "", LAST_KEY),
+        "le": (">", "", LAST_KEY),
+        "gt": ("<=", " DESC", 0),
+        "ge": ("<", " DESC", 0),
+    }[op]
+    return Sql(
+        f"coalesce((SELECT key FROM attachments WHERE account = ? AND {column} {sign} ? "
+        f"ORDER BY {column}{direction}, key{direction} LIMIT 1), {nothing})",
+        (account, bound(value)),
+    )
+
+
+class _KeyBound(NamedTuple):
+    sign: str
+    place: Sql
+
+
+def _bound_key(key: str, limit: _KeyBound) -> Sql:
+    return Sql(f"{key} {limit.sign} ") + limit.place
+
+
+def _creation_bounds(query: AttachmentQuery) -> tuple[list[_KeyBound], list[Where]]:
+    """Conditions on the time of creation or the number as bounds of the key, and the conditions that remain."""
+    bounds, rest = [], []
+    for where in query.where:
+        plain = isinstance(where.value, int | float) and not isinstance(where.value, bool)
+        if where.field in _CREATION and where.op in ("lt", "le", "gt", "ge") and plain:
+            assert not isinstance(where.value, tuple)
+            sign = "<" if where.op in ("lt", "le") else ">"
+            bounds.append(_KeyBound(sign, _key_at(query.account, where.field, where.op, where.value)))
+        else:
+            rest.append(where)
+    return bounds, rest
+
+
+# ---------------------------------------------------------------- the parts
+
+
+def _parts(query: AttachmentQuery) -> list[Part]:
+    parts = []
+    if query.record is not None:
+        parts.append(_record_part(query, query.record))
+    elif query.roles:
+        parts.append(Part(_linked_test(one_of("l.role", query.roles))))
+    if query.words is not None:
+        parts.extend(_words_parts(query.account, query.words))
+    parts.extend(_linked_part(query.account, each) for each in query.linked)
+    if query.folder is not None:
+        parts.append(_folder_part(query.folder))
+    if query.under:
+        parts.append(_under_part(query))
+    if query.scopes:
+        parts.append(_scopes_part(query))
+    return parts
+
+
+def _driver(parts: Sequence[Part], small: Small) -> Part | None:
+    """The part to drive with: parts come in the order of preference, those of unknown size only if small."""
+    for part in parts:
+        if part.source is not None and not part.unknown_size and not part.ordered:
+            return part
+    for part in parts:
+        if part.source is not None and part.ordered:
+            return part
+    for part in parts:
+        if part.source is not None and part.unknown_size and small(_counted(part)):
+            return part
+    return None
+
+
+def _counted(part: Part) -> Sql:
+    assert part.source is not None
+    # UNION has to see everything before its first row; duplicates do not matter for an estimate.
+    return Sql(part.source.text.replace(" UNION SELECT ", " UNION ALL SELECT "), part.source.args)
+
+
+def _set_of(test: Sql, select: Sql, *, few: bool = False, unknown_size: bool = False) -> Part:
+    source = Sql("(") + select + ") d CROSS JOIN attachments a ON a.key = d.key"
+    return Part(test, source, "a.key", few=few, unknown_size=unknown_size)
+
+
+def _record_part(query: AttachmentQuery, ref: RecordRef) -> Part:
+    key = record_key(query.account, ref)
+    roles = [one_of("l.role", query.roles)] if query.roles else []
+    test = _linked_test(all_of([Sql("l.record = ") + key, *roles]))
+    conditions = [Sql("l.record = ") + key, Sql(f"l.trashed = {int(query.trashed)}"), *roles]
+    if len(query.roles) != 1:
+        earlier = [Sql("e.record = l.record AND e.attachment = l.attachment AND e.role < l.role")]
+        earlier += [one_of("e.role", query.roles)] if query.roles else []
+        conditions.append(Sql("NOT EXISTS (SELECT 1 FROM links e WHERE ") + all_of(earlier) + ")")
+    source = Sql("links l INDEXED BY links_listed CROSS JOIN attachments a ON a.key = l.attachment")
+    return Part(test, source, "l.attachment", tuple(conditions), ordered=True)
+
+
+def _linked_test(conditions: Sql) -> Sql:
+    return Sql("EXISTS (SELECT 1 FROM links l WHERE l.attachment = a.key AND ") + conditions + ")"
+
+
+def _words_parts(account: int, words: str) -> list[Part]:
+    found = search_parts(words)
+    tests = [
+        Sql("instr(a.folded, ?) > 0", (part,)) if len(part) > 2 else Sql("has_part(a.folded, ?)", (part,))
+        for part in found
+    ]
+    pieces = dict.fromkeys(piece for part in found for piece in part_pieces(account, part))
+    if not pieces:
+        return [Part(all_of(tests))] if tests else []
+    source = Sql("attachment_names n CROSS JOIN attachments a ON a.key = n.rowid")
+    match = Sql("n.attachment_names MATCH ?", (" AND ".join(pieces),))
+    return [Part(all_of(tests), source, "n.rowid", (match, *tests), ordered=True)]
+
+
+def _linked_part(account: int, filter: RecordFilter) -> Part:
+    if not filter.where:
+        types = [one_of("l.type", filter.types)] if filter.types else []
+        return Part(_linked_test(all_of([Sql("1"), *types])))
+    passing = [Sql("r.account = ?", (account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
+    passing += [condition(RECORD_FIELDS, each) for each in filter.where]
+    select = Sql("SELECT DISTINCT l.attachment AS key FROM records r CROSS JOIN links l ON l.record = r.key WHERE ")
+    test = Sql("EXISTS (SELECT 1 FROM links l JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
+    by_id = bool(filter.types) and any(each.field == "id" and each.op in ("eq", "in") for each in filter.where)
+    return _set_of(test + all_of(passing) + ")", select + all_of(passing), few=by_id)
+
+
+def _folder_part(folder: str) -> Part:
+    test = Sql("a.folder = ?", (folder,))
+    return Part(test, Sql("attachments a INDEXED BY attachments_folder"), conditions=(test,))
+
+
+def _under_part(query: AttachmentQuery) -> Part:
+    test = any_of([below("a.path", path) for path in query.under])
+    arms = [arm for path in query.under for arm in _subtree(query.account, path)]
+    return _set_of(test, joined(" UNION ", arms), unknown_size=True)
+
+
+def _subtree(account: int, path: str) -> list[Sql]:
+    """Keys of the attachments, trashed or not, in a folder and at any depth below it."""
+    start = Sql("SELECT c.key FROM attachments c INDEXED BY attachments_folder WHERE c.account = ? AND ", (account,))
+    return [start + Sql("c.folder = ?", (path,)), start + below("c.folder", path)]
+
+
+def _scopes_part(query: AttachmentQuery) -> Part:
+    arms = []
+    for scope in query.scopes:
+        if isinstance(scope, PathScope):
+            arms.extend(_subtree(query.account, scope.path))
+            arms.append(_at_path(query.account, scope.path))
+        else:
+            arms.append(Sql("SELECT l.attachment AS key FROM ") + _scope_links(query.account, scope))
+    return _set_of(attachment_within(query.account, query.scopes), joined(" UNION ", arms), unknown_size=True)
+
+
+def attachment_within(account: int, scopes: Sequence[Scope]) -> Sql:
+    """The test on an attachment `a` that it lies within one of the scopes, by a link or by its path."""
+    tests = [path_within("a.path", scope.path) for scope in scopes if isinstance(scope, PathScope)]
+    records = [scope for scope in scopes if not isinstance(scope, PathScope)]
+    if records:
+        standing = Sql("EXISTS (SELECT 1 FROM links l JOIN record_ancestors s ON s.record = l.record ")
+        tests.append(standing + "WHERE l.attachment = a.key AND " + ancestor_in(account, records) + ")")
+    return any_of(tests)
+
+
+def _at_path(account: int, path: str) -> Sql:
+    start = "SELECT c.key FROM attachments c INDEXED BY attachments_folder WHERE c.account = ? AND c.folder = ? "
+    return Sql(start + "AND c.trashed IN (0, 1) AND c.path = ?", (account, path.rpartition("/")[0] or "/", path))
+
+
+def _scope_links(account: int, scope: Scope) -> Sql:
+    return Sql("record_ancestors s CROSS JOIN links l ON l.record = s.record WHERE ") + ancestor_in(account, [scope])
+
+
+def ancestor_in(account: int, scopes: Sequence[Scope]) -> Sql:
+    """The test on a row `s` of `record_ancestors` that one of the scopes on records holds it."""
+    tests = []
+    for scope in scopes:
+        if isinstance(scope, RecordScope):
+            tests.append(Sql("s.ancestor = ") + record_key(account, scope.record))
+        elif not isinstance(scope, PathScope):
+            tests.append(Sql("(s.account = ? AND s.type = ?)", (account, scope.type)))
+    return any_of(tests)
+
+
+def path_within(column: str, path: str) -> Sql:
+    """The test that a path is that folder or lies below it; false for a missing one."""
+    return Sql("coalesce(") + any_of([Sql(f"{column} = ?", (path,)), below(column, path)]) + ", 0)"
+
+
+def _where_part(query: AttachmentQuery, where: Where) -> Part:
+    test = condition(ATTACHMENT_FIELDS, where)
+    if where.op == "eq" and where.field.startswith("property."):
+        return _property_part(query, where, test)
+    values = where.value if isinstance(where.value, tuple) else (where.value,)
+    live = where.field != "path" or not query.trashed
+    if where.op not in ("eq", "in") or where.field not in _INDEXED_COLUMNS or None in values or not live:
+        return Part(test)
+    return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=(test,), few=True)
+
+
+def _property_part(query: AttachmentQuery, where: Where, test: Sql) -> Part:
+    value = indexed_value(where.value)
+    if value is None:
+        return Part(test)
+    source = Sql("attachment_properties p CROSS JOIN attachments a ON a.key = p.attachment")
+    match = Sql(
+        "p.account = ? AND p.name = ? AND p.value = ?", (query.account, where.field.partition(".")[2], bound(value))
+    )
+    return Part(test, source, "p.attachment", (match,), ordered=True)
+
+
+# ---------------------------------------------------------------- lists of record types
+
+
+def _only_types(query: AttachmentQuery, parts: Sequence[Part]) -> tuple[str, ...] | None:
+    """The record types, if hanging on one of them is all that narrows and the order is that of creation."""
+    if len(query.linked) != 1 or query.linked[0].where or any(part.source is not None for part in parts):
+        return None
+    if query.order and query.order[0].field not in _CREATION:
+        return None
+    return tuple(dict.fromkeys(query.linked[0].types)) or None
+
+
+def _plan_types(
+    query: AttachmentQuery, types: Sequence[str], creation: Sequence[_KeyBound], where: Sequence[Where]
+) -> Select:
+    """Merge one index stream for each type; rows are read for the page only."""
+    key = _sort(query, "l.attachment")[0]
+    bounds = [_bound_key("l.attachment", each) for each in creation]
+    others = _parts(structs.replace(query, linked=()))
+    tests = [*(each.test for each in others), *(condition(ATTACHMENT_FIELDS, each) for each in where)]
+    if tests:
+        bounds.append(Sql("EXISTS (SELECT 1 FROM attachments a WHERE a.key = l.attachment AND ") + all_of(tests) + ")")
+    total = Sql("SELECT count(*) FROM (") + _types_stream(query, types, bounds) + ")"
+    if query.window.after is not None:
+        bounds.append(_after(query, [key], query.window.after))
+    direction = " DESC" if key.descending else ""
+    stream = _types_stream(query, types, bounds) + f" ORDER BY 1{direction}" + limited(query.window)
+    rows = Sql(f"SELECT {ATTACHMENT_COLUMNS} FROM (") + stream + ") p CROSS JOIN attachments a ON a.key = p.key "
+    return Select(rows + f"ORDER BY p.key{direction}", total, attachment_of, _position, bool(tests))
+
+
+def _types_stream(query: AttachmentQuery, types: Sequence[str], bounds: Sequence[Sql]) -> Sql:
+    """The keys of the attachments on records of these types, each once, in no stated order."""
+    arms = []
+    for type in types:
+        own = Sql(f"l.account = ? AND l.type = ? AND l.trashed = {int(query.trashed)}", (query.account, type))
+        arms.append(Sql("SELECT DISTINCT l.attachment AS key FROM links l INDEXED BY links_typed WHERE ") + all_of([own, *bounds]))
+    return joined(" UNION ", arms)

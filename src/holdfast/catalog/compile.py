@@ -1,0 +1,290 @@
+"""Conditions, orders and windows to SQL. Field names come from the tables below only, values are always bound."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
+
+import msgspec
+
+from holdfast.catalog.folding import fold, prefix_end
+from holdfast.core.errors import Invalid
+from holdfast.core.ports import Order, Scalar, Where, Window
+
+LAST_KEY = 2**63 - 1
+
+
+class Sql(NamedTuple):
+    """A piece of SQL and the values bound in it, in order."""
+
+    text: str
+    args: tuple[Any, ...] = ()
+
+    def __add__(self, other: object) -> Self:
+        text, args = (other.text, other.args) if isinstance(other, Sql) else (str(other), ())
+        return type(self)(self.text + text, self.args + args)
+
+
+def joined(separator: str, parts: Sequence[Sql]) -> Sql:
+    """The parts with the separator between them."""
+    return Sql(separator.join(part.text for part in parts), tuple(arg for part in parts for arg in part.args))
+
+
+def all_of(parts: Sequence[Sql]) -> Sql:
+    """The conjunction; true when there are no parts."""
+    return joined(" AND ", parts) if parts else Sql("1")
+
+
+def any_of(parts: Sequence[Sql]) -> Sql:
+    """The disjunction in brackets; false when there are no parts."""
+    return Sql("(") + joined(" OR ", parts) + ")" if parts else Sql("0")
+
+
+def one_of(column: str, values: Sequence[Scalar]) -> Sql:
+    """The column holds one of the values, none of which is None."""
+    if not values:
+        return Sql("0")
+    if len(values) == 1:
+        return Sql(f"{column} = ?", (bound(values[0]),))
+    return Sql(f"{column} IN ({', '.join('?' * len(values))})", tuple(bound(value) for value in values))
+
+
+def below(column: str, path: str) -> Sql:
+    """The path in the column lies strictly below this folder."""
+    if path == "/":
+        return Sql(f"{column} IS NOT NULL")
+    return Sql(f"({column} >= ? AND {column} < ?)", (f"{path}/", f"{path}0"))
+
+
+class Column(NamedTuple):
+    """A field that may be asked for: its SQL, what it holds, and whether it may be missing."""
+
+    sql: str
+    holds: Literal["text", "number", "bytes"]
+    optional: bool = False
+
+
+def _columns(alias: str, **groups: str) -> Mapping[str, Column]:
+    found: dict[str, Column] = {}
+    for holds, names in groups.items():
+        for name in names.split():
+            bare = name.rstrip("?")
+            found[bare] = Column(f"{alias}.{bare}", holds, name != bare)  # type: ignore[arg-type]
+    return found
+
+
+class Fields(NamedTuple):
+    """What can be asked of one kind of row: its columns, and a JSON document reached by `<prefix>.<key>`."""
+
+    columns: Mapping[str, Column]
+    prefix: str
+    document: str
+
+    def json_path(self, field: str) -> str | None:
+        """The JSON path inside the document, or None for a column. Raises `Invalid` for an unknown field."""
+        if field in self.columns:
+            return None
+        head, dot, key = field.partition(".")
+        if head != self.prefix or not dot:
+            raise Invalid(f"Unknown field {field!r}", fields={field: "unknown field"})
+        return "$" + "".join(f".{msgspec.json.encode(part).decode()}" for part in key.split("."))
+
+
+ATTACHMENT_FIELDS = Fields(
+    _columns(
+        "a",
+        text="id name description? media_type folder? path? path_md5? created_by updated_by",
+        number="number size version revision created_at updated_at trashed_at?",
+        bytes="sha256",
+    ),
+    "property",
+    "a.properties",
+)
+RECORD_FIELDS = Fields(
+    _columns("r", text="type id state? created_by updated_by", number="number revision created_at updated_at"),
+    "attribute",
+    "r.attributes",
+)
+
+_COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
+def condition(fields: Fields, where: Where) -> Sql:
+    """The condition on a row of that kind. It is never NULL. Raises `Invalid` for an unknown field."""
+    path = fields.json_path(where.field)
+    operand = _ColumnOperand(fields.columns[where.field]) if path is None else _JsonOperand(fields.document, path)
+    value = where.value
+    if where.op == "ne":
+        return Sql("NOT ") + _equal(operand, value)
+    if where.op == "eq":
+        return _equal(operand, value)
+    if where.op == "in":
+        return _among(operand, value if isinstance(value, tuple) else (value,))
+    if where.op in _COMPARISONS:
+        if isinstance(value, bool) or value is None or isinstance(value, tuple):
+            return Sql("0")
+        return _present(operand, _kind(value), Sql(f"{{}} {_COMPARISONS[where.op]} ?", (bound(value),)))
+    if not isinstance(value, str):
+        return Sql("0")
+    if where.op == "contains":
+        return _present(operand, "text", Sql("instr(fold({}), ?) > 0", (fold(value),)))
+    return _present(operand, "text", _prefixed(operand, value))
+
+
+class _ColumnOperand:
+    def __init__(self, column: Column) -> None:
+        self.value = Sql(column.sql)
+        self.is_null = Sql(f"{column.sql} IS NULL") if column.optional else Sql("0")
+        self._column = column
+
+    def takes(self, value: Scalar) -> bool:
+        """Whether the column could hold the value."""
+        return value is not None and not isinstance(value, bool) and _kind(value) == self._column.holds
+
+    def holds(self, kind: str) -> Sql | None:
+        """The test that the value is of that kind; None if it never is."""
+        if kind != self._column.holds:
+            return None
+        return Sql(f"{self._column.sql} IS NOT NULL") if self._column.optional else Sql("")
+
+
+class _JsonOperand:
+    def __init__(self, document: str, path: str) -> None:
+        self._type = Sql(f"json_type({document}, ?)", (path,))
+        self.value = Sql(f"json_extract({document}, ?)", (path,))
+        self.is_null = Sql("coalesce(") + self._type + ", 'null') = 'null'"
+
+    def holds(self, kind: str) -> Sql | None:
+        """The test that the value is of that kind; None if it never is."""
+        if kind == "bytes":
+            return None
+        # One more comparison makes the test 0 for a missing value, where IN alone would be NULL.
+        return Sql("coalesce(") + self._type + (", '') = 'text'" if kind == "text" else ", '') IN ('integer', 'real')")
+
+    def is_bool(self, value: bool) -> Sql:
+        """The test that the value is exactly that JSON literal."""
+        return self._type + (" IS 'true'" if value else " IS 'false'")
+
+
+_Operand = _ColumnOperand | _JsonOperand
+
+
+def _present(operand: _Operand, kind: str, test: Sql) -> Sql:
+    holds = operand.holds(kind)
+    if holds is None:
+        return Sql("0")
+    before, after = test.text.split("{}", 1)
+    compared = Sql(before) + operand.value + Sql(after, test.args)
+    return Sql("(") + holds + " AND " + compared + ")" if holds.text else Sql("(") + compared + ")"
+
+
+def _equal(operand: _Operand, value: Scalar | tuple[Scalar, ...]) -> Sql:
+    if value is None:
+        return Sql("(") + operand.is_null + ")"
+    if isinstance(value, tuple):
+        return Sql("0")
+    if isinstance(value, bool):
+        return Sql("(") + operand.is_bool(value) + ")" if isinstance(operand, _JsonOperand) else Sql("0")
+    return _present(operand, _kind(value), Sql("{} = ?", (bound(value),)))
+
+
+def _among(operand: _Operand, values: tuple[Scalar, ...]) -> Sql:
+    if isinstance(operand, _ColumnOperand) and values and all(operand.takes(value) for value in values):
+        return _present(operand, _kind(values[0]), one_of("{}", values))
+    return any_of([_equal(operand, each) for each in values])
+
+
+def _prefixed(operand: _Operand, prefix: str) -> Sql:
+    end = prefix_end(prefix)
+    if isinstance(operand, _JsonOperand) or end is None:
+        return Sql("substr({}, 1, ?) = ?", (len(prefix), prefix))
+    return Sql("{} >= ?", (prefix,)) + " AND " + operand.value + Sql(" < ?", (end,))
+
+
+def _kind(value: Scalar) -> str:
+    return "text" if isinstance(value, str) else "bytes" if isinstance(value, bytes) else "number"
+
+
+def bound(value: Scalar) -> Scalar:
+    """The value as the engine takes it: integers beyond 64 bits become floats."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        try:
+            return float(value)
+        except OverflowError:
+            return float("inf") if value > 0 else float("-inf")
+    return value
+
+
+class SortKey(NamedTuple):
+    """One expression to sort by."""
+
+    sql: Sql
+    descending: bool
+    optional: bool
+
+
+def sort_keys(fields: Fields, order: Sequence[Order]) -> list[SortKey]:
+    """The expressions behind an order. Raises `Invalid` for an unknown field."""
+    found = []
+    for each in order:
+        path = fields.json_path(each.field)
+        if path is None:
+            column = fields.columns[each.field]
+            found.append(SortKey(Sql(column.sql), each.descending, column.optional))
+        else:
+            found.append(SortKey(Sql(f"json_extract({fields.document}, ?)", (path,)), each.descending, True))
+    return found
+
+
+def order_by(keys: Sequence[SortKey]) -> Sql:
+    """The ORDER BY clause; missing values first ascending, last descending, as the engine does by itself."""
+    return Sql(" ORDER BY ") + joined(", ", [key.sql + (" DESC" if key.descending else "") for key in keys])
+
+
+def beyond(keys: Sequence[SortKey], after: Sequence[Sql | None]) -> Sql:
+    """The condition that a row comes after a position in that order; None in the position is a missing value."""
+    if len(after) != len(keys):
+        raise Invalid("The cursor does not belong to this list", fields={"cursor": "bad cursor"})
+    places = [place for place in after if place is not None]
+    uniform = not any(key.optional for key in keys) and len({key.descending for key in keys}) == 1
+    if uniform and len(places) == len(keys):
+        sign = " < " if keys[0].descending else " > "
+        left, right = joined(", ", [key.sql for key in keys]), joined(", ", places)
+        return left + sign + right if len(keys) == 1 else Sql("(") + left + ")" + sign + "(" + right + ")"
+    branches = []
+    for at, key in enumerate(keys):
+        step = _step(key, after[at])
+        if step is not None:
+            ties = [tied.sql + " IS " + (place or Sql("NULL")) for tied, place in zip(keys[:at], after, strict=False)]
+            branches.append(Sql("(") + all_of([*ties, step]) + ")")
+    return any_of(branches)
+
+
+def _step(key: SortKey, place: Sql | None) -> Sql | None:
+    if place is None:
+        return None if key.descending else key.sql + " IS NOT NULL"
+    if not key.descending:
+        return key.sql + " > " + place
+    smaller = key.sql + " < " + place
+    return any_of([smaller, key.sql + " IS NULL"]) if key.optional else smaller
+
+
+def places(after: Sequence[Scalar]) -> list[Sql | None]:
+    """A position as bound values."""
+    return [None if value is None else Sql("?", (bound(value),)) for value in after]
+
+
+def limited(window: Window) -> Sql:
+    """The LIMIT clause: one row more than asked for tells whether there are more."""
+    return Sql(" LIMIT ? OFFSET ?", (window.limit + 1, window.offset))
+
+
+class Select(NamedTuple):
+    """A page to fetch: the rows, how each becomes a value and a position, and the total.
+
+    `scans`: the work may grow with the size of the account, so it does not belong on the event loop.
+    """
+
+    rows: Sql
+    total: Sql
+    value: Callable[[tuple[Any, ...]], Any]
+    position: Callable[[tuple[Any, ...]], tuple[Scalar, ...]]
+    scans: bool = False

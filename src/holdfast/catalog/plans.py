@@ -1,0 +1,286 @@
+"""How queries other than those for attachments are answered."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from holdfast.catalog.attachment_plans import (
+    ATTACHMENT_COLUMNS,
+    COLUMN_COUNT,
+    ancestor_in,
+    attachment_within,
+    path_within,
+    record_key,
+)
+from holdfast.catalog.compile import (
+    ATTACHMENT_FIELDS,
+    RECORD_FIELDS,
+    Select,
+    SortKey,
+    Sql,
+    all_of,
+    any_of,
+    below,
+    beyond,
+    condition,
+    joined,
+    limited,
+    one_of,
+    order_by,
+    places,
+    sort_keys,
+)
+from holdfast.catalog.folding import part_pieces, search_parts
+from holdfast.catalog.rowcodec import (
+    account_of,
+    attachment_of,
+    client_of,
+    event_of,
+    folder_of,
+    link_of,
+    record_of,
+    token_of,
+    user_of,
+    version_of,
+)
+from holdfast.core.model import PathScope
+from holdfast.core.ports import (
+    AccountQuery,
+    ClientQuery,
+    EntryQuery,
+    EventQuery,
+    LinkQuery,
+    RecordQuery,
+    Scalar,
+    TokenQuery,
+    UserQuery,
+    VersionQuery,
+    Window,
+)
+
+DbRow = tuple[Any, ...]
+
+RECORD_COLUMNS = (
+    "r.account, r.type, r.id, r.number, r.attributes, r.parents, r.state, r.revision, r.created_at, r.created_by, "
+    "r.updated_at, r.updated_by"
+)
+_FOLDER_COLUMNS = "f.account, f.path, f.created_at, f.created_by"
+
+
+def _select(
+    columns: str | Sql,
+    source: Sql,
+    conditions: Sequence[Sql],
+    keys: Sequence[SortKey],
+    window: Window,
+    value: Callable[[DbRow], Any],
+    position: Callable[[DbRow], tuple[Scalar, ...]],
+    *,
+    scans: bool = False,
+) -> Select:
+    total = Sql("SELECT count(*) FROM ") + source + " WHERE " + all_of(conditions)
+    if window.after is not None:
+        conditions = [*conditions, beyond(keys, places(window.after))]
+    rows = Sql("SELECT ") + columns + " FROM " + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(window)
+    return Select(rows, total, value, position, scans)
+
+
+def _keys(*columns: str, descending: bool = False) -> list[SortKey]:
+    return [SortKey(Sql(column), descending, False) for column in columns]
+
+
+def plan_accounts(query: AccountQuery) -> Select:
+    """All accounts by slug."""
+    columns = "number, slug, created_at, settings"
+    return _select(columns, Sql("accounts"), [], _keys("slug"), query.window, account_of, lambda row: (row[1],))
+
+
+def plan_tokens(query: TokenQuery) -> Select:
+    """An account's tokens, newest first."""
+    columns = "account, id, sha256, kind, name, owner, permissions, scopes, created_at, expires_at"
+    conditions = [Sql("account = ?", (query.account,))]
+    if query.owner is not None:
+        conditions.append(Sql("owner = ?", (query.owner,)))
+    keys = _keys("created_at", "id", descending=True)
+    return _select(columns, Sql("tokens"), conditions, keys, query.window, token_of, lambda row: (row[8], row[1]))
+
+
+def plan_users(query: UserQuery) -> Select:
+    """An account's users by e-mail."""
+    columns = "account, id, email, name, password_hash, permissions, scopes, created_at, disabled"
+    own = [Sql("account = ?", (query.account,))]
+    return _select(columns, Sql("users"), own, _keys("email"), query.window, user_of, lambda row: (row[2],))
+
+
+def plan_clients(query: ClientQuery) -> Select:
+    """An account's clients by name."""
+    columns = "account, id, name, secret_sha256, permissions, scopes, created_at"
+    own = [Sql("account = ?", (query.account,))]
+    return _select(columns, Sql("clients"), own, _keys("name"), query.window, client_of, lambda row: (row[2],))
+
+
+def plan_versions(query: VersionQuery) -> Select:
+    """The versions of an attachment, newest first."""
+    columns = "a.account, a.id, v.number, v.name, v.media_type, v.size, v.sha256, v.created_at, v.created_by"
+    own = [Sql("a.account = ? AND a.id = ?", (query.account, query.attachment))]
+    source = Sql("attachments a CROSS JOIN versions v ON v.attachment = a.key")
+    keys = _keys("v.number", descending=True)
+    return _select(columns, source, own, keys, query.window, version_of, lambda row: (row[2],))
+
+
+def plan_events(query: EventQuery) -> Select:
+    """Events after a number, oldest first."""
+    columns = "account, number, at, actor, kind, subject, data"
+    own = [Sql("account = ? AND number > ?", (query.account, query.after))]
+    return _select(columns, Sql("events"), own, _keys("number"), query.window, event_of, lambda row: (row[1],))
+
+
+# ---------------------------------------------------------------- records
+
+
+def plan_records(query: RecordQuery) -> Select:
+    """Records by filter, parent and scopes. Ties are broken by type and id in the direction of the last order."""
+    types = tuple(dict.fromkeys(query.filter.types))
+    conditions = [Sql("r.account = ?", (query.account,))]
+    if types:
+        conditions.append(one_of("r.type", types))
+    conditions += [condition(RECORD_FIELDS, each) for each in query.filter.where]
+    source = Sql("records r")
+    if query.parent is not None:
+        source = Sql("record_parents p CROSS JOIN records r ON r.key = p.record")
+        conditions.append(Sql("p.parent = ") + record_key(query.account, query.parent))
+    if query.scopes:
+        within = ancestor_in(query.account, query.scopes)
+        conditions.append(Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ") + within + ")")
+    keys = sort_keys(RECORD_FIELDS, query.order)
+    descending = keys[-1].descending if keys else True
+    keys += _keys("r.type", "r.id", descending=descending)
+    columns = joined(", ", [Sql(RECORD_COLUMNS), *(key.sql for key in keys[:-2])])
+    narrowed = bool(query.filter.where or query.scopes or query.parent)
+    streams = not narrowed and len(types) < 2 and len(keys) == 3 and query.order[0].field == "created_at"
+    position = _record_position
+    return _select(columns, source, conditions, keys, query.window, record_of, position, scans=not streams)
+
+
+def _record_position(row: DbRow) -> tuple[Scalar, ...]:
+    return (*row[12:], row[1], row[2])
+
+
+# ---------------------------------------------------------------- links
+
+
+def plan_links(query: LinkQuery) -> Select:
+    """Links by position, then age."""
+    columns = "l.account, l.id, a.id, r.type, r.id, l.role, l.position, l.caption, l.created_at, l.created_by"
+    conditions = [Sql("l.account = ?", (query.account,))]
+    source = Sql("links l JOIN attachments a ON a.key = l.attachment JOIN records r ON r.key = l.record")
+    if query.attachment is not None:
+        mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
+        conditions.append(Sql(mine, (query.account, query.attachment)))
+    if query.record is not None and getattr(query, "below", False):
+        under = Sql("l.record IN (SELECT record FROM record_ancestors WHERE ancestor = ")
+        conditions.append(under + record_key(query.account, query.record) + ")")
+    elif query.record is not None:
+        conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
+    if query.under is not None:
+        conditions.append(Sql("a.trashed = 0 AND ") + path_within("a.path", query.under))
+        conditions.append(_in_subtree(query.account, query.under))
+    if query.roles:
+        conditions.append(one_of("l.role", query.roles))
+    keys = _keys("l.position", "l.created_at", "l.id")
+    scans = query.attachment is None
+    return _select(columns, source, conditions, keys, query.window, link_of, _link_position, scans=scans)
+
+
+def _link_position(row: DbRow) -> tuple[Scalar, ...]:
+    return (row[6], row[8], row[1])
+
+
+def _in_subtree(account: int, path: str) -> Sql:
+    start = "l.attachment IN (SELECT key FROM attachments WHERE account = ? AND trashed = 0 AND path = ? UNION ALL "
+    rest = "SELECT key FROM attachments INDEXED BY attachments_path WHERE account = ? AND trashed = 0 AND "
+    return Sql(start, (account, path)) + Sql(rest, (account,)) + below("path", path) + ")"
+
+
+# ---------------------------------------------------------------- the path tree
+
+
+def plan_entries(query: EntryQuery) -> Select:
+    """Folders and live attachments of the tree by path, merged from one index each."""
+    arms = []
+    if "file" in query.kinds:
+        arms.extend(_entry_arms(query, _files(query), "a", 1))
+    if "folder" in query.kinds and not query.where:
+        arms.extend(_entry_arms(query, _folders(query), "f", 0))
+    if not arms:
+        arms = [Sql("SELECT path, 0 AS kind, key FROM folders WHERE 0")]
+    key = SortKey(Sql("path"), query.descending, False)
+    every = joined(" UNION ALL ", arms)
+    total = Sql("SELECT count(*) FROM (") + every + ")"
+    after = query.window.after
+    reached = beyond([key], places(after)) if after is not None else Sql("1")
+    page = Sql("SELECT path, kind, key FROM (") + every + ") WHERE " + reached + order_by([key]) + limited(query.window)
+    rows = Sql(f"SELECT {ATTACHMENT_COLUMNS}, {_FOLDER_COLUMNS}, e.path, e.kind FROM (") + page + ") e "
+    rows += "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
+    scans = query.parent is None or query.words is not None or bool(query.where) or bool(query.scopes)
+    return Select(rows + order_by([SortKey(Sql("e.path"), query.descending, False)]), total, _entry, _entry_path, scans)
+
+
+def _entry(row: DbRow) -> Any:
+    return attachment_of(row) if row[-1] else folder_of(row[COLUMN_COUNT:])
+
+
+def _entry_path(row: DbRow) -> tuple[Scalar, ...]:
+    return (row[-2],)
+
+
+def _entry_arms(query: EntryQuery, start: tuple[Sql, list[Sql]], alias: str, kind: int) -> list[Sql]:
+    """One arm for each subtree. Subtrees inside others are left out, so that nothing comes twice."""
+    source, conditions = start
+    select = Sql(f"SELECT {alias}.path AS path, {kind} AS kind, {alias}.key AS key FROM ") + source + " WHERE "
+    if query.parent is not None or not query.under:
+        return [select + all_of(conditions)]
+    return [select + all_of([*conditions, below(f"{alias}.path", path)]) for path in _outermost(query.under)]
+
+
+def _outermost(paths: Sequence[str]) -> list[str]:
+    unique = set(paths)
+    if "/" in unique:
+        return ["/"]
+    return sorted(path for path in unique if not any(path.startswith(f"{other}/") for other in unique))
+
+
+def _files(query: EntryQuery) -> tuple[Sql, list[Sql]]:
+    conditions = [Sql("a.account = ? AND a.trashed = 0", (query.account,))]
+    source = Sql("attachments a INDEXED BY attachments_path")
+    if query.parent is not None:
+        source = Sql("attachments a INDEXED BY attachments_folder")
+        conditions.append(Sql("a.folder = ?", (query.parent,)))
+    else:
+        conditions.append(Sql("a.path IS NOT NULL"))
+    conditions += [condition(ATTACHMENT_FIELDS, each) for each in query.where]
+    if query.words is not None:
+        conditions += _entry_words(query.words, "a")
+        pieces = dict.fromkeys(p for part in search_parts(query.words) for p in part_pieces(query.account, part))
+        if pieces and query.parent is None:
+            source = Sql("attachments a")
+            found = "a.key IN (SELECT rowid FROM attachment_names WHERE attachment_names MATCH ?)"
+            conditions.append(Sql(found, (" AND ".join(pieces),)))
+    if query.scopes:
+        conditions.append(attachment_within(query.account, query.scopes))
+    return source, conditions
+
+
+def _folders(query: EntryQuery) -> tuple[Sql, list[Sql]]:
+    conditions = [Sql("f.account = ?", (query.account,))]
+    if query.parent is not None:
+        conditions.append(Sql("f.parent = ?", (query.parent,)))
+    if query.words is not None:
+        conditions += _entry_words(query.words, "f")
+    if query.scopes:
+        inside = [path_within("f.path", scope.path) for scope in query.scopes if isinstance(scope, PathScope)]
+        conditions.append(any_of(inside))
+    return Sql("folders f"), conditions
+
+
+def _entry_words(words: str, alias: str) -> list[Sql]:
+    return [Sql(f"has_part({alias}.folded, ?)", (part,)) for part in search_parts(words)]

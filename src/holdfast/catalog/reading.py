@@ -1,0 +1,141 @@
+"""The verbs of `Rows` on one connection, without waiting."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import apsw
+import msgspec
+
+from holdfast.catalog import plans
+from holdfast.catalog import rowcodec as codec
+from holdfast.catalog.attachment_plans import ancestor_in, attachment_within, path_within, plan_attachments, record_key
+from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
+from holdfast.core import ports
+from holdfast.core.model import RecordRef
+from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
+
+FEW = 4_000
+"""A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
+
+_KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Decode]] = {
+    ports.AccountKey: ("account_by_number", lambda key: (key.number,), codec.account_of),
+    ports.SlugKey: ("account_by_slug", lambda key: (key.slug,), codec.account_of),
+    ports.LedgerKey: ("ledger_by_account", lambda key: (key.account,), codec.ledger_of),
+    ports.UserKey: ("user_by_email", lambda key: (key.email,), codec.user_of),
+    ports.UserIdKey: ("user_by_id", lambda key: (key.id,), codec.user_of),
+    ports.ClientKey: ("client_by_id", lambda key: (key.id,), codec.client_of),
+    ports.ClientNameKey: ("client_by_name", lambda key: (key.name,), codec.client_of),
+    ports.TokenKey: ("token_by_sha256", lambda key: (key.sha256,), codec.token_of),
+    ports.RecordKey: ("record_by_ref", lambda key: (key.account, key.ref.type, key.ref.id), codec.record_of),
+    ports.AttachmentKey: ("attachment_by_id", lambda key: (key.account, key.id), codec.attachment_of),
+    ports.PathKey: ("attachment_by_path", lambda key: (key.account, key.path), codec.attachment_of),
+    ports.VersionKey: ("version_by_number", lambda key: (key.account, key.attachment, key.number), codec.version_of),
+    ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
+    ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
+    ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
+}
+
+_PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
+    ports.AccountQuery: plans.plan_accounts,
+    ports.TokenQuery: plans.plan_tokens,
+    ports.UserQuery: plans.plan_users,
+    ports.ClientQuery: plans.plan_clients,
+    ports.RecordQuery: plans.plan_records,
+    ports.EntryQuery: plans.plan_entries,
+    ports.VersionQuery: plans.plan_versions,
+    ports.LinkQuery: plans.plan_links,
+    ports.EventQuery: plans.plan_events,
+}
+
+
+class Reading:
+    """Keys and queries answered on one connection. Not for use from two threads at once."""
+
+    def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
+        self._execute = connection.execute
+        self._statements = statements
+        self._keys = {kind: (statements[name], args, value) for kind, (name, args, value) in _KEYS.items()}
+
+    def get(self, key: Key[R]) -> R | None:
+        """The row of that key, or None."""
+        sql, args, value = self._keys[type(key)]
+        # All rows are fetched, so that the statement ends and no snapshot stays open.
+        rows = self._execute(sql, args(key)).fetchall()
+        return cast(R, value(rows[0])) if rows else None
+
+    def find(self, query: Query[R]) -> Page[R]:
+        """The rows of that query. Raises `Invalid` for an unknown field."""
+        if (special := getattr(self, f"_find_{type(query).__name__}", None)) is not None:
+            return cast(Page[R], special(query))
+        return self.page(query, self.plan(query))
+
+    def plan(self, query: Query[Any]) -> Select:
+        """The SQL for a query that has a window."""
+        if isinstance(query, ports.AttachmentQuery):
+            return plan_attachments(query, self._small)
+        return _PLANS[type(query)](query)
+
+    def page(self, query: Query[R], select: Select, total: int | None = None) -> Page[R]:
+        """The page of a planned query; `total` if it is known already."""
+        window: ports.Window = query.window  # type: ignore[attr-defined]
+        rows: list[Any] = self.rows(select.rows) if window.limit > 0 else []
+        more = len(rows) > window.limit
+        items = tuple(map(select.value, rows[: window.limit] if more else rows))
+        after = select.position(rows[window.limit - 1]) if more else None
+        if window.total and total is None:
+            total = self.total(select)
+        return Page(items, after, total if window.total else None)
+
+    def rows(self, sql: Sql) -> list[Any]:
+        """All rows of a statement."""
+        return self._execute(sql.text, sql.args).fetchall()
+
+    def total(self, select: Select) -> int:
+        """The number of all matches."""
+        return int(self.rows(select.total)[0][0])
+
+    def changes(self, account: int) -> int | None:
+        """A number that grows with every change of the account's rows; None if nothing tells."""
+        rows = self._execute(self._statements["ledger_changes"], (account,)).fetchall()
+        return int(rows[0][0]) if rows else None
+
+    def _small(self, part: Sql) -> bool:
+        count = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + part + f" LIMIT {FEW + 1})"
+        return int(self.rows(count)[0][0]) <= FEW
+
+    # ------------------------------------------------------------ queries without a window
+
+    def _find_TallyQuery(self, query: ports.TallyQuery) -> Page[Tally]:  # noqa: N802
+        roles = all_of([Sql("l.trashed = 0"), *([one_of("l.role", query.roles)] if query.roles else [])])
+        items = []
+        for ref in query.records:
+            start = Sql("SELECT count(DISTINCT l.attachment) FROM links l INDEXED BY links_listed WHERE l.record = ")
+            rows = self.rows(start + record_key(query.account, ref) + " AND " + roles)
+            items.append(Tally(ref, int(rows[0][0])))
+        return Page(tuple(items))
+
+    def _find_StandingQuery(self, query: ports.StandingQuery) -> Page[Standing]:  # noqa: N802
+        within, on_path = Sql("1"), Sql("1")
+        if query.scopes:
+            held = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = l.record AND ")
+            within = held + ancestor_in(query.account, query.scopes) + ")"
+            paths = [path_within("a.path", scope.path) for scope in query.scopes if hasattr(scope, "path")]
+            on_path = any_of(paths)
+        links = Sql(" FROM links l WHERE l.attachment = a.key")
+        places = Sql("SELECT (SELECT count(*)") + links + ") + (a.path IS NOT NULL), "
+        inside = Sql("(SELECT count(*)") + links + " AND " + within + ") + (a.path IS NOT NULL AND " + on_path + ")"
+        own = Sql(" FROM attachments a WHERE a.account = ? AND a.id = ?", (query.account, query.attachment))
+        return Page(tuple(Standing(*row) for row in self.rows(places + inside + own)))
+
+    def _find_WithinQuery(self, query: ports.WithinQuery) -> Page[RecordRef]:  # noqa: N802
+        held = Sql("SELECT 1 FROM records r WHERE r.key = ")
+        within = Sql("1")
+        if query.scopes:
+            within = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ")
+            within = within + ancestor_in(query.account, query.scopes) + ")"
+        found = (ref for ref in query.records if self.rows(held + record_key(query.account, ref) + " AND " + within))
+        return Page(tuple(found))
+
+    def _find_UsageQuery(self, query: ports.UsageQuery) -> Page[ports.Ledger]:  # noqa: N802
+        ledger = self.get(ports.LedgerKey(query.account))
+        return Page(() if ledger is None else (ledger,))

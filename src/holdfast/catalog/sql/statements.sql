@@ -1,0 +1,232 @@
+-- Statements shared by the adapters. Parameters are bound by position: their names say what stands there.
+-- Columns come in the order of the struct's fields.
+
+-- name: account_by_number
+SELECT number, slug, created_at, settings FROM accounts WHERE number = :number
+-- name: account_by_slug
+SELECT number, slug, created_at, settings FROM accounts WHERE slug = :slug
+-- name: account_add
+INSERT INTO accounts (number, slug, created_at, settings) VALUES (:number, :slug, :created_at, :settings)
+-- name: account_save
+UPDATE accounts SET slug = :slug, created_at = :created_at, settings = :settings WHERE number = :number
+-- name: account_remove
+DELETE FROM accounts WHERE number = :number
+
+-- name: ledger_by_account
+SELECT account, clock, event, bytes, attachments, numbers FROM ledgers WHERE account = :account
+-- name: ledger_changes
+SELECT changes FROM ledgers WHERE account = :account
+-- name: ledger_touch
+UPDATE ledgers SET changes = changes + 1 WHERE account = :account
+-- name: ledger_add
+INSERT INTO ledgers (account, clock, event, bytes, attachments, numbers)
+VALUES (:account, :clock, :event, :bytes, :attachments, :numbers)
+-- name: ledger_save
+UPDATE ledgers SET clock = :clock, event = :event, bytes = :bytes, attachments = :attachments, numbers = :numbers,
+    changes = changes + 1
+WHERE account = :account
+-- name: ledger_remove
+DELETE FROM ledgers WHERE account = :account
+
+-- name: user_by_email
+SELECT account, id, email, name, password_hash, permissions, scopes, created_at, disabled FROM users
+WHERE email = :email
+-- name: user_by_id
+SELECT account, id, email, name, password_hash, permissions, scopes, created_at, disabled FROM users WHERE id = :id
+-- name: user_add
+INSERT INTO users (account, id, email, name, password_hash, permissions, scopes, created_at, disabled)
+VALUES (:account, :id, :email, :name, :password_hash, :permissions, :scopes, :created_at, :disabled)
+-- name: user_save
+UPDATE users SET email = :email, name = :name, password_hash = :password_hash, permissions = :permissions,
+    scopes = :scopes, created_at = :created_at, disabled = :disabled
+WHERE account = :account AND id = :id
+-- name: user_remove
+DELETE FROM users WHERE account = :account AND id = :id
+
+-- name: client_by_id
+SELECT account, id, name, secret_sha256, permissions, scopes, created_at FROM clients WHERE id = :id
+-- name: client_by_name
+SELECT account, id, name, secret_sha256, permissions, scopes, created_at FROM clients WHERE name = :name
+-- name: client_add
+INSERT INTO clients (account, id, name, secret_sha256, permissions, scopes, created_at)
+VALUES (:account, :id, :name, :secret_sha256, :permissions, :scopes, :created_at)
+-- name: client_save
+UPDATE clients SET name = :name, secret_sha256 = :secret_sha256, permissions = :permissions, scopes = :scopes,
+    created_at = :created_at
+WHERE account = :account AND id = :id
+-- name: client_remove
+DELETE FROM clients WHERE account = :account AND id = :id
+
+-- name: token_by_sha256
+SELECT account, id, sha256, kind, name, owner, permissions, scopes, created_at, expires_at FROM tokens
+WHERE sha256 = :sha256
+-- name: token_add
+INSERT INTO tokens (account, id, sha256, kind, name, owner, permissions, scopes, created_at, expires_at)
+VALUES (:account, :id, :sha256, :kind, :name, :owner, :permissions, :scopes, :created_at, :expires_at)
+-- name: token_save
+UPDATE tokens SET id = :id, kind = :kind, name = :name, owner = :owner, permissions = :permissions, scopes = :scopes,
+    created_at = :created_at, expires_at = :expires_at
+WHERE account = :account AND sha256 = :sha256
+-- name: token_remove
+DELETE FROM tokens WHERE account = :account AND sha256 = :sha256
+
+-- name: record_by_ref
+SELECT account, type, id, number, attributes, parents, state, revision, created_at, created_by, updated_at, updated_by
+FROM records WHERE account = :account AND type = :type AND id = :id
+-- name: record_key
+SELECT key, parents FROM records WHERE account = :account AND type = :type AND id = :id
+-- name: record_add
+INSERT INTO records (account, type, id, number, attributes, parents, state, revision, created_at, created_by,
+    updated_at, updated_by)
+VALUES (:account, :type, :id, :number, :attributes, :parents, :state, :revision, :created_at, :created_by,
+    :updated_at, :updated_by)
+RETURNING key
+-- name: record_save
+UPDATE records SET number = :number, attributes = :attributes, parents = :parents, state = :state,
+    revision = :revision, created_at = :created_at, created_by = :created_by, updated_at = :updated_at,
+    updated_by = :updated_by
+WHERE key = :key
+-- name: record_remove
+DELETE FROM records WHERE account = :account AND type = :type AND id = :id
+-- name: parent_add
+INSERT INTO record_parents (record, parent)
+SELECT :record, key FROM records WHERE account = :account AND type = :type AND id = :id
+-- name: parents_remove
+DELETE FROM record_parents WHERE record = :record
+-- name: descendants
+WITH RECURSIVE below (record) AS (
+    SELECT :record UNION SELECT p.record FROM below JOIN record_parents p ON p.parent = below.record
+)
+SELECT record FROM below
+-- name: ancestors_remove
+DELETE FROM record_ancestors WHERE record = :record
+-- name: ancestors_add
+INSERT INTO record_ancestors (record, ancestor, account, type)
+WITH RECURSIVE above (start, record) AS (
+    SELECT r.key, r.key FROM records r WHERE r.key = :record
+    UNION SELECT above.start, p.parent FROM above JOIN record_parents p ON p.record = above.record
+)
+SELECT above.start, r.key, r.account, r.type FROM above JOIN records r ON r.key = above.record
+
+-- name: attachment_by_id
+SELECT account, id, number, name, description, media_type, size, sha256, version, revision, properties, folder,
+    created_at, created_by, updated_at, updated_by, trashed_at
+FROM attachments WHERE account = :account AND id = :id
+-- name: attachment_by_path
+SELECT account, id, number, name, description, media_type, size, sha256, version, revision, properties, folder,
+    created_at, created_by, updated_at, updated_by, trashed_at
+FROM attachments WHERE account = :account AND path = :path AND trashed = 0
+-- name: attachment_state
+SELECT key, name, properties, trashed FROM attachments WHERE account = :account AND id = :id
+-- name: attachment_add
+INSERT INTO attachments (account, id, number, name, description, media_type, size, sha256, version, revision,
+    properties, folder, created_at, created_by, updated_at, updated_by, trashed_at, trashed, path, path_md5, folded)
+VALUES (:account, :id, :number, :name, :description, :media_type, :size, :sha256, :version, :revision,
+    :properties, :folder, :created_at, :created_by, :updated_at, :updated_by, :trashed_at, :trashed, :path, :path_md5,
+    :folded)
+RETURNING key
+-- name: attachment_save
+UPDATE attachments SET name = :name, description = :description, media_type = :media_type, size = :size,
+    sha256 = :sha256, version = :version, revision = :revision, properties = :properties, folder = :folder,
+    created_by = :created_by, updated_at = :updated_at, updated_by = :updated_by, trashed_at = :trashed_at,
+    trashed = :trashed, path = :path, path_md5 = :path_md5, folded = :folded
+WHERE key = :key
+-- name: attachment_remove
+DELETE FROM attachments WHERE key = :key
+-- name: name_add
+INSERT INTO attachment_names (rowid, pieces) VALUES (:key, :pieces)
+-- name: name_remove
+DELETE FROM attachment_names WHERE rowid = :key
+-- name: property_add
+INSERT INTO attachment_properties (account, name, value, attachment) VALUES (:account, :name, :value, :attachment)
+-- name: property_remove
+DELETE FROM attachment_properties
+WHERE account = :account AND name = :name AND value = :value AND attachment = :attachment
+
+-- name: version_by_number
+SELECT a.account, a.id, v.number, v.name, v.media_type, v.size, v.sha256, v.created_at, v.created_by
+FROM attachments a JOIN versions v ON v.attachment = a.key
+WHERE a.account = :account AND a.id = :attachment AND v.number = :number
+-- name: version_add
+INSERT INTO versions (attachment, number, name, media_type, size, sha256, created_at, created_by)
+SELECT key, :number, :name, :media_type, :size, :sha256, :created_at, :created_by
+FROM attachments WHERE account = :account AND id = :attachment
+-- name: version_save
+UPDATE versions SET name = :name, media_type = :media_type, size = :size, sha256 = :sha256,
+    created_at = :created_at, created_by = :created_by
+WHERE number = :number
+    AND attachment = (SELECT key FROM attachments WHERE account = :account AND id = :attachment)
+-- name: version_remove
+DELETE FROM versions
+WHERE number = :number
+    AND attachment = (SELECT key FROM attachments WHERE account = :account AND id = :attachment)
+
+-- name: blob_by_sha256
+SELECT account, sha256, size, locator, refs, created_at, idle_since FROM blobs
+WHERE account = :account AND sha256 = :sha256
+-- name: blob_add
+INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since)
+VALUES (:account, :sha256, :size, :locator, :refs, :created_at, :idle_since)
+-- name: blob_save
+UPDATE blobs SET size = :size, locator = :locator, refs = :refs, created_at = :created_at, idle_since = :idle_since
+WHERE account = :account AND sha256 = :sha256
+-- name: blob_remove
+DELETE FROM blobs WHERE account = :account AND sha256 = :sha256
+
+-- name: link_by_id
+SELECT l.account, l.id, a.id, r.type, r.id, l.role, l.position, l.caption, l.created_at, l.created_by
+FROM links l JOIN attachments a ON a.key = l.attachment JOIN records r ON r.key = l.record
+WHERE l.account = :account AND l.id = :id
+-- name: link_add
+INSERT INTO links (account, id, role, position, caption, created_at, created_by, attachment, trashed, record, type)
+SELECT :account, :id, :role, :position, :caption, :created_at, :created_by, a.key, a.trashed, r.key, r.type
+FROM attachments a JOIN records r ON r.account = a.account
+WHERE a.account = :owner AND a.id = :attachment AND r.type = :type AND r.id = :record
+-- name: link_save
+UPDATE links SET role = :role, position = :position, caption = :caption, created_at = :created_at,
+    created_by = :created_by, attachment = a.key, trashed = a.trashed, record = r.key, type = r.type
+FROM attachments a JOIN records r ON r.account = a.account
+WHERE links.account = :account AND links.id = :id AND a.account = :owner AND a.id = :attachment AND r.type = :type
+    AND r.id = :record
+-- name: link_remove
+DELETE FROM links WHERE account = :account AND id = :id
+-- name: links_trashed
+UPDATE links SET trashed = :trashed WHERE attachment = :attachment
+
+-- name: folder_by_path
+SELECT account, path, created_at, created_by FROM folders WHERE account = :account AND path = :path
+-- name: folder_add
+INSERT INTO folders (account, path, created_at, created_by, parent, folded)
+VALUES (:account, :path, :created_at, :created_by, :parent, :folded)
+-- name: folder_save
+UPDATE folders SET created_at = :created_at, created_by = :created_by WHERE account = :account AND path = :path
+-- name: folder_remove
+DELETE FROM folders WHERE account = :account AND path = :path
+
+-- name: event_add
+INSERT INTO events (account, number, at, actor, kind, subject, data)
+VALUES (:account, :number, :at, :actor, :kind, :subject, :data)
+-- name: event_save
+UPDATE events SET at = :at, actor = :actor, kind = :kind, subject = :subject, data = :data
+WHERE account = :account AND number = :number
+-- name: event_remove
+DELETE FROM events WHERE account = :account AND number = :number
+
+-- name: folder_move
+UPDATE folders SET path = :target, parent = :parent, folded = :folded WHERE account = :account AND path = :source
+-- name: folders_below_move
+UPDATE folders SET path = :target || substr(path, :skip), parent = :target || substr(parent, :skip)
+WHERE account = :account AND path >= :first AND path < :end
+-- name: attachments_in_move
+UPDATE attachments SET folder = :target, path = :target || substr(path, :skip),
+    path_md5 = path_md5(:target || substr(path, :skip))
+WHERE account = :account AND folder = :source
+-- name: attachments_below_move
+UPDATE attachments SET folder = :target || substr(folder, :skip), path = :target || substr(path, :skip),
+    path_md5 = path_md5(:target || substr(path, :skip))
+WHERE account = :account AND folder >= :first AND folder < :end
+
+-- name: standing
+SELECT key, path FROM attachments WHERE account = :account AND id = :attachment
+-- name: record_exists
+SELECT 1 FROM records WHERE account = :account AND type = :type AND id = :id

@@ -1,0 +1,203 @@
+"""The embedded catalog: one SQLite file, read on the event loop and in reader threads, written by one thread.
+
+Several processes may use the same file: each write waits its turn, each read sees what was committed before it.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+from msgspec import structs
+
+from holdfast.catalog.compile import Select
+from holdfast.catalog.connection import connect, core_error, translated
+from holdfast.catalog.migrations import known_migrations, migrate, schema_version
+from holdfast.catalog.reading import Reading
+from holdfast.catalog.statements import load_statements
+from holdfast.catalog.threads import Readers, Watch, Writer
+from holdfast.core.ports import (
+    AttachmentQuery,
+    EntryQuery,
+    Key,
+    LinkQuery,
+    Page,
+    Query,
+    R,
+    RecordQuery,
+    Tx,
+    VersionQuery,
+    Window,
+)
+
+T = TypeVar("T")
+
+READER_THREADS = 2
+READER_SECONDS = 10.0
+LOOP_SECONDS = 0.003
+CACHED_TOTALS = 1024
+KNOWN_SLOW = 256
+DEEP_OFFSET = 1_000
+
+
+_NO_WINDOW = Window(0)
+
+
+class SchemaInfo(msgspec.Struct, frozen=True):
+    """The schema's version in the file, and the newest that this program knows."""
+
+    found: int
+    known: int
+
+
+class _Totals:
+    """Totals of queries, exact as long as nothing in the account has changed.
+
+    Used from the loop and from the reader threads; each operation on the dictionary is one step of its own.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._known: OrderedDict[tuple[int, Query[Any]], int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known(self, reading: Reading, query: Query[Any]) -> int | None:
+        """The total in the snapshot that is being read, if it is known."""
+        key = self._key(reading, query)
+        if key is None:
+            return None
+        with self._lock:
+            total = self._known.get(key)
+            if total is not None:
+                self._known.move_to_end(key)
+            return total
+
+    def keep(self, reading: Reading, query: Query[Any], total: int) -> None:
+        """Remember the total of the snapshot that is being read."""
+        key = self._key(reading, query)
+        if key is not None:
+            with self._lock:
+                self._known[key] = total
+                if len(self._known) > self._size:
+                    self._known.popitem(last=False)
+
+    def _key(self, reading: Reading, query: Query[Any]) -> tuple[int, Query[Any]] | None:
+        if not isinstance(query, AttachmentQuery | RecordQuery | EntryQuery | LinkQuery | VersionQuery):
+            return None
+        changes = reading.changes(query.account)
+        return None if changes is None else (changes, structs.replace(query, window=_NO_WINDOW))
+
+
+class SqliteCatalog:
+    """`Catalog` on one SQLite file. Made by `open_sqlite`."""
+
+    def __init__(self, path: Path, writing: apsw.Connection, reader_seconds: float = READER_SECONDS) -> None:
+        statements = load_statements()
+        self._connection = connect(path, "loop")
+        self._reading = Reading(self._connection, statements)
+        self._watch = Watch(self._connection)
+        self._readers = Readers(path, statements, READER_THREADS, reader_seconds)
+        self._writer = Writer(writing, statements)
+        self._totals = _Totals(CACHED_TOTALS)
+        self._slow: set[str] = set()
+
+    async def get(self, key: Key[R]) -> R | None:
+        """The row of that key, or None."""
+        try:
+            return self._reading.get(key)
+        except apsw.Error as error:
+            raise core_error(error) from error
+
+    async def find(self, query: Query[R]) -> Page[R]:
+        """The rows of that query. Raises `Invalid` for an unknown field, `Unavailable` past the time limit."""
+        if not _surely_scans(query):
+            page = self._find_on_loop(query)
+            if page is not None:
+                return page
+        return await self._readers.run(lambda reading: self._find_in_thread(reading, query))
+
+    def _find_on_loop(self, query: Query[R]) -> Page[R] | None:
+        """The page, or None if it has to come from a reader thread."""
+        select = self._reading.plan(query) if hasattr(query, "window") else None
+        if select is not None and (select.scans or select.rows.text in self._slow):
+            return None
+        self._watch.deadline = time.monotonic() + LOOP_SECONDS
+        try:
+            if select is None:
+                return self._reading.find(query)
+            if not query.window.total:  # type: ignore[attr-defined]
+                return self._reading.page(query, select)
+            return self._with_known_total(query, select)
+        except apsw.InterruptError:
+            if select is not None:
+                self._remember_slow(select.rows.text)
+            return None
+        except apsw.Error as error:
+            raise core_error(error) from error
+        finally:
+            self._watch.deadline = None
+
+    def _with_known_total(self, query: Query[R], select: Select) -> Page[R] | None:
+        # One snapshot for the figure and the page, closed before this returns.
+        self._connection.execute("BEGIN")
+        try:
+            total = self._totals.known(self._reading, query)
+            return None if total is None else self._reading.page(query, select, total)
+        finally:
+            self._connection.execute("COMMIT")
+
+    def _find_in_thread(self, reading: Reading, query: Query[R]) -> Page[R]:
+        if not hasattr(query, "window"):
+            return reading.find(query)
+        select = reading.plan(query)
+        if not query.window.total:
+            return reading.page(query, select)
+        total = self._totals.known(reading, query)
+        if total is None:
+            total = reading.total(select)
+            self._totals.keep(reading, query, total)
+        return reading.page(query, select, total)
+
+    def _remember_slow(self, text: str) -> None:
+        if len(self._slow) >= KNOWN_SLOW:
+            self._slow.clear()
+        self._slow.add(text)
+
+    async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run the body in a transaction, together with others that wait, and commit it durably."""
+        return await self._writer.transact(body)
+
+    async def close(self) -> None:
+        """Finish what is under way and close the file."""
+        await self._readers.close()
+        await self._writer.close()
+        self._connection.close()
+
+    def schema(self) -> SchemaInfo:
+        """Where the file's schema stands."""
+        with translated():
+            return SchemaInfo(schema_version(self._connection), known_migrations()[-1].version)
+
+    async def integrity(self) -> tuple[str, ...]:
+        """What is wrong with the file, in the engine's words; empty if nothing is. Reads all of it."""
+        with translated():
+            rows = self._connection.execute("PRAGMA integrity_check").fetchall()
+        return tuple(row[0] for row in rows if row[0] != "ok")
+
+
+def _surely_scans(query: Query[Any]) -> bool:
+    """Whether even planning the query reads more than a few rows, or it skips many."""
+    if isinstance(query, AttachmentQuery) and (query.scopes or query.under):
+        return True
+    return getattr(query, "window", _NO_WINDOW).offset > DEEP_OFFSET
+
+
+def open_sqlite(path: Path) -> SqliteCatalog:
+    """Open the file, make it if it is missing, and bring its schema up to date."""
+    writing = connect(path, "write")
+    migrate(writing, path, known_migrations())
+    return SqliteCatalog(path, writing)

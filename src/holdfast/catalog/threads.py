@@ -1,0 +1,227 @@
+"""Threads behind the event loop: the one writer with its group commit, and the readers with their time limit."""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+import apsw
+
+from holdfast.catalog.connection import connect, core_error
+from holdfast.catalog.reading import Reading
+from holdfast.catalog.writing import Names, SqliteTx, write_names
+from holdfast.core.errors import HoldfastError, Unavailable
+from holdfast.core.ports import Tx
+
+T = TypeVar("T")
+
+GROUP_SIZE = 64
+GROUP_SECONDS = 0.005
+STEPS_BETWEEN_CHECKS = 2_000
+
+Body = Callable[[Tx], Awaitable[Any]]
+
+
+class _Job:
+    """A body that waits for the writer. Exactly one of `result` and `error` counts in the end."""
+
+    __slots__ = ("body", "error", "future", "loop", "result")
+
+    def __init__(self, body: Body, loop: asyncio.AbstractEventLoop) -> None:
+        self.body = body
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+class Writer:
+    """Runs bodies one after the other on its own thread, many in one commit.
+
+    The first body that waits opens a transaction; those that arrive meanwhile join it, up to 64 or 5 ms of work.
+    Each has a savepoint, so that its failure is its own. Nobody hears of success before the commit is durable.
+    """
+
+    def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._reading = Reading(connection, statements)
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._serve, name="holdfast-writer", daemon=True)
+        self._thread.start()
+
+    async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run the body in the next group; give its result once that is durable."""
+        if self._closed:
+            raise Unavailable("The catalog is closed")
+        job = _Job(body, asyncio.get_running_loop())
+        self._queue.put(job)
+        result: T = await job.future
+        return result
+
+    async def close(self) -> None:
+        """Finish all bodies that wait, then let go of the connection."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _serve(self) -> None:
+        job = self._queue.get()
+        while job is not None:
+            job = self._group(job)
+        self._connection.close()
+
+    def _group(self, first: _Job) -> _Job | None:
+        """Run a group that begins with this job; give the job that the next one begins with, None to stop."""
+        jobs: list[_Job] = []
+        following: _Job | None = first
+        names: Names = {}
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            until = time.monotonic() + GROUP_SECONDS
+            while following is not None:
+                jobs.append(following)
+                self._run(following, names)
+                if len(jobs) == GROUP_SIZE or time.monotonic() > until:
+                    break
+                try:
+                    following = self._queue.get_nowait()
+                except Empty:
+                    break
+            write_names(self._connection, self._statements, names)
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            failure = core_error(error)
+            failure.__cause__ = error
+            self._fail(jobs or [first], failure)
+        except HoldfastError as error:
+            self._fail(jobs, error)
+        _deliver(jobs or [first])
+        return None if following is None else self._queue.get()
+
+    def _run(self, job: _Job, names: Names) -> None:
+        if job.future.cancelled():
+            return
+        execute = self._connection.execute
+        execute("SAVEPOINT body")
+        tx = SqliteTx(self._reading, self._connection, self._statements, names)
+        try:
+            job.result = drive(job.body, tx)
+            tx.finish()
+            execute("RELEASE body")
+        except BaseException as error:
+            job.error = error
+            if not self._connection.in_transaction:
+                # The engine gave the whole transaction up, so the bodies before this one are lost with it.
+                failure = tx.failure or Unavailable("The catalog rolled back")
+                raise failure from error
+            execute("ROLLBACK TO body")
+            execute("RELEASE body")
+
+    def _fail(self, jobs: list[_Job], failure: HoldfastError) -> None:
+        for job in jobs:
+            if job.error is None:
+                job.error = failure
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+
+def drive(body: Body, tx: Tx) -> Any:
+    """Run a body to its end without an event loop. Raises `RuntimeError` if it awaits anything but its `Tx`."""
+    steps = body(tx).__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value
+    if (close := getattr(steps, "close", None)) is not None:
+        close()
+    raise RuntimeError("A transaction's body may await nothing but the Tx that it is given")
+
+
+def _deliver(jobs: list[_Job]) -> None:
+    for loop in {job.loop for job in jobs}:
+        try:
+            loop.call_soon_threadsafe(_settle, [job for job in jobs if job.loop is loop])
+        except RuntimeError:
+            continue  # The loop is closed: nobody waits any more.
+
+
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.done():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
+
+
+class Watch:
+    """Stops a connection's query at a deadline, in seconds of the monotonic clock; None lets it run."""
+
+    __slots__ = ("deadline",)
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.deadline: float | None = None
+        connection.set_progress_handler(self._overdue, STEPS_BETWEEN_CHECKS)
+
+    def _overdue(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+
+class Readers:
+    """A few threads with a read-only connection each, for queries that may scan.
+
+    `limit` is in seconds, counted from the call: a query that waited too long is not begun.
+    """
+
+    def __init__(self, path: Path, statements: Mapping[str, str], threads: int, limit: float) -> None:
+        self._path = path
+        self._statements = statements
+        self._limit = limit
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="holdfast-reader")
+        self._idle: deque[tuple[apsw.Connection, Reading, Watch]] = deque()
+
+    async def run(self, work: Callable[[Reading], T]) -> T:
+        """The result of the work on a reader's connection. Raises `Unavailable` past the limit."""
+        cancelled = threading.Event()
+        deadline = time.monotonic() + self._limit
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, work, deadline, cancelled)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async def close(self) -> None:
+        """Wait for what is under way and close the connections."""
+        await asyncio.to_thread(self._pool.shutdown)
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _work(self, work: Callable[[Reading], T], deadline: float, cancelled: threading.Event) -> T:
+        if cancelled.is_set() or time.monotonic() > deadline:
+            raise Unavailable("The catalog is busy")
+        connection, reading, watch = self._idle.pop() if self._idle else self._open()
+        watch.deadline = deadline
+        try:
+            connection.execute("BEGIN")
+            try:
+                return work(reading)
+            finally:
+                connection.execute("COMMIT")
+        except apsw.Error as error:
+            raise core_error(error) from error
+        finally:
+            watch.deadline = None
+            self._idle.append((connection, reading, watch))
+
+    def _open(self) -> tuple[apsw.Connection, Reading, Watch]:
+        connection = connect(self._path, "read")
+        return connection, Reading(connection, self._statements), Watch(connection)

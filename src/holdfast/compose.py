@@ -1,0 +1,186 @@
+"""Settings -> Store. The only file that names adapters."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from holdfast.blobs.disk import open_disk
+from holdfast.catalog.sqlite import SchemaTooNew, SqliteCatalog, migrate_sqlite, open_sqlite, schema_versions
+from holdfast.core.errors import HoldfastError
+from holdfast.core.policy import Policy
+from holdfast.core.ports import Blobs, Catalog
+from holdfast.core.store import Engines, Store
+from holdfast.media.sniff import sniff
+from holdfast.passwords import Argon2Passwords
+from holdfast.settings import Settings, local_path
+
+_LOW_SPACE = 1 << 30
+_FEW_FILES = 4096
+
+
+class InstallationError(Exception):
+    """The installation cannot be opened; the text is one line that says what is wrong and which setting it is."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One result of a diagnosis. `remedy` says how to mend what is not well."""
+
+    level: Literal["ok", "warning", "error"]
+    subject: str
+    detail: str
+    remedy: str = ""
+
+
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the engines that the settings name, bringing the schema up to date. Raises `InstallationError`."""
+    engines = Engines(
+        catalog=_open_catalog(settings),
+        blobs=_open_blobs(settings),
+        passwords=Argon2Passwords(),
+        sniff=sniff,
+        clock=now,
+        entropy=os.urandom,
+    )
+    policy = Policy(
+        upload_limit=settings.upload_limit, records=settings.records, trash_days=settings.trash_retention_days
+    )
+    return Store(engines, policy)
+
+
+def migrate(settings: Settings) -> tuple[int, int]:
+    """Bring the schema up to date; its version before and after. Raises `InstallationError`."""
+    path = _sqlite_path(settings)
+    _make_folder(path.parent)
+    try:
+        before = schema_versions(path)[0]
+        return before, migrate_sqlite(path)
+    except SchemaTooNew as error:
+        raise InstallationError(f"catalog: {error}") from None
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def _open_catalog(settings: Settings) -> Catalog:
+    path = _sqlite_path(settings)
+    _make_folder(path.parent)
+    try:
+        return open_sqlite(path)
+    except SchemaTooNew as error:
+        raise InstallationError(f"catalog: {error}") from None
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def _open_blobs(settings: Settings) -> Blobs:
+    if not settings.blobs.startswith("file:"):
+        raise InstallationError("blobs: only file:/// stores can be opened by this version")
+    path = local_path(settings.blobs)
+    try:
+        return open_disk(path)
+    except HoldfastError as error:
+        raise InstallationError(f"blobs: {path}: {error.detail}") from None
+
+
+def _sqlite_path(settings: Settings) -> Path:
+    if not settings.catalog.startswith("sqlite:"):
+        raise InstallationError("catalog: only sqlite:/// catalogs can be opened by this version")
+    return local_path(settings.catalog)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstallationError(f"data: cannot make {folder}: {error.strerror}") from None
+
+
+# ---------------------------------------------------------------- diagnosis
+
+
+def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
+    """What is wrong with this installation and how to mend it; `open_files` is the limit the server would have."""
+    yield _check_folder(settings.data)
+    yield _check_space(settings.data)
+    yield _check_schema(settings)
+    yield from _check_catalog(settings)
+    yield _check_blobs(settings)
+    if open_files < _FEW_FILES:
+        yield Finding(
+            "warning",
+            "open files",
+            f"The limit is {open_files}",
+            "Raise it: ulimit -n 65536, or LimitNOFILE in systemd",
+        )
+    else:
+        yield Finding("ok", "open files", f"The limit is {open_files}")
+
+
+def _check_folder(folder: Path) -> Finding:
+    if not folder.exists():
+        return Finding("warning", "data folder", f"{folder} is not there", "It is made when the server first starts")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(
+            "error", "data folder", f"{folder} cannot be written", f"chown it to the server's user: {folder}"
+        )
+    if folder.stat().st_mode & 0o007:
+        return Finding("warning", "data folder", f"{folder} is open to every user", f"chmod o-rwx {folder}")
+    return Finding("ok", "data folder", str(folder))
+
+
+def _check_space(folder: Path) -> Finding:
+    present = folder
+    while not present.exists():
+        present = present.parent
+    free = shutil.disk_usage(present).free
+    if free < _LOW_SPACE:
+        return Finding("error", "disk", f"{free} bytes are free", "Make room: uploads are refused when it is full")
+    return Finding("ok", "disk", f"{free} bytes are free")
+
+
+def _check_schema(settings: Settings) -> Finding:
+    path = _sqlite_path(settings)
+    if not path.exists():
+        return Finding("warning", "schema", f"{path} is not there", "It is made when the server first starts")
+    try:
+        present, known = schema_versions(path)
+    except HoldfastError as error:
+        return Finding("error", "schema", error.detail, "Restore the catalog from a backup")
+    if present > known:
+        return Finding("error", "schema", f"Version {present} is newer than {known}", "Install a newer Holdfast")
+    if present < known:
+        return Finding("warning", "schema", f"Version {present} of {known}", "holdfast migrate brings it up to date")
+    return Finding("ok", "schema", f"Version {present}")
+
+
+def _check_catalog(settings: Settings) -> Iterator[Finding]:
+    path = _sqlite_path(settings)
+    if not path.exists():
+        return
+    problems: tuple[str, ...]
+    try:
+        problems = SqliteCatalog.integrity(path)
+    except HoldfastError as error:
+        problems = (error.detail,)
+    for problem in problems:
+        yield Finding("error", "catalog", problem, "Stop the server and restore the catalog from a backup")
+    if not problems:
+        yield Finding("ok", "catalog", f"{path} is whole")
+
+
+def _check_blobs(settings: Settings) -> Finding:
+    path = local_path(settings.blobs)
+    if not path.exists():
+        return Finding("warning", "blobs", f"{path} is not there", "It is made when the server first starts")
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        return Finding("error", "blobs", f"{path} cannot be written", f"chown it to the server's user: {path}")
+    return Finding("ok", "blobs", str(path))

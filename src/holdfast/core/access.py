@@ -1,0 +1,303 @@
+"""Who may do what: the one decision function, and the two views through which all rules work.
+
+A desk never holds the catalog. It holds a `Guard`, which gives a `Sight` (reading) or runs a body on a `Work`
+(reading and writing in one transaction) only after the actor's permission was checked; both are bound to the
+actor's account, and every attachment, record or folder taken through them is checked against the actor's scopes.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import msgspec
+
+from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfScope, QuotaExceeded
+from holdfast.core.model import (
+    ROOT,
+    Account,
+    Actor,
+    Attachment,
+    Event,
+    Folder,
+    JsonObject,
+    Ledger,
+    PathScope,
+    Record,
+    RecordRef,
+    RecordScope,
+    Scope,
+    TypeScope,
+    joined,
+)
+from holdfast.core.paths import MAX_PATH, is_below
+from holdfast.core.ports import (
+    AccountKey,
+    AttachmentKey,
+    AttachmentQuery,
+    Catalog,
+    Clock,
+    EntryQuery,
+    FolderKey,
+    Key,
+    LedgerKey,
+    Page,
+    PathKey,
+    Query,
+    RecordKey,
+    RecordQuery,
+    Row,
+    Rows,
+    Standing,
+    StandingQuery,
+    Tx,
+    WithinQuery,
+)
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+def parse_scope(text: str) -> Scope:
+    """Read `record:T:ID`, `type:T` or `path:/a/b`. Raises `Invalid`."""
+    kind, _, rest = text.partition(":")
+    if kind == "record":
+        return RecordScope(RecordRef.parse(rest))
+    if kind == "type":
+        return TypeScope(RecordRef.checked(rest, "x").type)
+    if kind == "path" and rest.startswith("/"):
+        return PathScope(rest.rstrip("/") or ROOT)
+    raise Invalid("A scope is record:TYPE:ID, type:TYPE or path:/FOLDER", fields={"scope": "unreadable"})
+
+
+def permit(actor: Actor, permissions: tuple[str, ...]) -> None:
+    """The decision on permissions: any one of them suffices. Raises `Forbidden`."""
+    if not actor.may(*permissions):
+        raise Forbidden(f"This needs the permission {' or '.join(permissions)}")
+
+
+class Sight:
+    """What one actor may see of its account."""
+
+    __slots__ = ("_rows", "account", "actor")
+
+    def __init__(self, actor: Actor, rows: Rows) -> None:
+        self.actor = actor
+        self.account = actor.account
+        self._rows = rows
+
+    async def get(self, key: Key[R]) -> R | None:
+        """The row of a key, for rows that are reached through one that was checked before."""
+        return await self._rows.get(key)
+
+    async def find(self, query: Query[R]) -> Page[R]:
+        """The rows of a query; lists of attachments, records and entries are narrowed to the actor's scopes."""
+        narrowed = query
+        if self.actor.scopes and isinstance(query, AttachmentQuery | RecordQuery | EntryQuery):
+            narrowed = cast(Query[R], msgspec.structs.replace(query, scopes=self.actor.scopes))
+        return await self._rows.find(narrowed)
+
+    async def attachment(self, id: str, *, trashed: bool = False) -> Attachment:
+        """A live attachment (or a trashed one) within scope. Raises `NotFound`, `OutOfScope`."""
+        found = await self._rows.get(AttachmentKey(self.account, id.lower()))
+        if found is None or (found.trashed_at is not None) != trashed:
+            raise NotFound("attachment")
+        if self.actor.scopes and not (await self.standing(found)).within:
+            raise OutOfScope
+        return found
+
+    async def attachment_at(self, path: str) -> Attachment | None:
+        """The live attachment at a path, or None. Raises `OutOfScope`."""
+        found = await self._rows.get(PathKey(self.account, path))
+        if found is not None and self.actor.scopes and not (await self.standing(found)).within:
+            raise OutOfScope
+        return found
+
+    async def standing(self, attachment: Attachment) -> Standing:
+        """How the attachment stands to the actor's scopes."""
+        page = await self._rows.find(StandingQuery(self.account, attachment.id, self.actor.scopes))
+        return page.items[0]
+
+    async def wholly(self, attachment: Attachment) -> None:
+        """Every place of the attachment is within scope, as changing it needs. Raises `OutOfScope`."""
+        if self.actor.scopes:
+            standing = await self.standing(attachment)
+            if standing.within < standing.places or not standing.places:
+                raise OutOfScope
+
+    async def record(self, ref: RecordRef) -> Record:
+        """A record within scope. Raises `NotFound`, `OutOfScope`."""
+        found = await self._rows.get(RecordKey(self.account, ref))
+        if found is None:
+            raise NotFound(ref.type)
+        await self.within((ref,))
+        return found
+
+    async def within(self, records: tuple[RecordRef, ...]) -> None:
+        """All these records exist and lie within scope. Raises `OutOfScope`."""
+        if self.actor.scopes and records:
+            page = await self._rows.find(WithinQuery(self.account, records, self.actor.scopes))
+            if set(page.items) != set(records):
+                raise OutOfScope
+
+    def reach(self, path: str) -> None:
+        """The path lies within the actor's folders. Raises `OutOfScope`."""
+        scopes = self.actor.scopes
+        if scopes and not any(isinstance(scope, PathScope) and is_below(path, scope.path) for scope in scopes):
+            raise OutOfScope
+
+    async def folder(self, path: str) -> Folder:
+        """A folder within scope; the root is always there. Raises `NotFound`, `OutOfScope`."""
+        found = (
+            Folder(self.account, ROOT, 0, "") if path == ROOT else await self._rows.get(FolderKey(self.account, path))
+        )
+        if found is None:
+            raise NotFound("folder")
+        self.reach(path)
+        return found
+
+    async def owner(self) -> Account:
+        """The account itself."""
+        found = await self._rows.get(AccountKey(self.account))
+        if found is None:
+            raise NotFound("account")
+        return found
+
+    def unscoped(self) -> None:
+        """The actor sees the whole account, as reading its log and figures needs. Raises `OutOfScope`."""
+        if self.actor.scopes:
+            raise OutOfScope
+
+
+class Work(Sight):
+    """One writing transaction of an actor: numbered, timed, logged and settled against the account's quota."""
+
+    __slots__ = ("_clock", "_ledger", "_tx")
+
+    def __init__(self, actor: Actor, tx: Tx, ledger: Ledger, now: int) -> None:
+        super().__init__(actor, tx)
+        self._tx = tx
+        self._ledger = ledger
+        self._clock = now
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account's figures as this transaction leaves them."""
+        return self._ledger
+
+    def tick(self) -> int:
+        """The time of a change: strictly later than every one handed out before in the account."""
+        at = max(self._clock, self._ledger.clock + 1)
+        self._ledger = msgspec.structs.replace(self._ledger, clock=at)
+        return at
+
+    def number(self, series: str) -> int:
+        """The next number of a series, starting at 1."""
+        following = self._ledger.numbers.get(series, 0) + 1
+        self._ledger = msgspec.structs.replace(self._ledger, numbers={**self._ledger.numbers, series: following})
+        return following
+
+    async def settle(self, *, bytes: int = 0, attachments: int = 0) -> None:
+        """Book a change of what the account holds. Raises `QuotaExceeded` when growth passes a quota."""
+        ledger = msgspec.structs.replace(
+            self._ledger, bytes=self._ledger.bytes + bytes, attachments=self._ledger.attachments + attachments
+        )
+        limits = (await self.owner()).settings
+        if bytes > 0 and limits.quota_bytes is not None and ledger.bytes > limits.quota_bytes:
+            raise QuotaExceeded(f"The account's quota of {limits.quota_bytes} bytes would be passed")
+        if attachments > 0 and limits.quota_attachments is not None and ledger.attachments > limits.quota_attachments:
+            raise QuotaExceeded(f"The account's quota of {limits.quota_attachments} attachments would be passed")
+        self._ledger = ledger
+
+    async def log(self, kind: str, subject: str, data: JsonObject, at: int) -> None:
+        """Append an event."""
+        number = self._ledger.event + 1
+        self._ledger = msgspec.structs.replace(self._ledger, event=number)
+        await self._tx.add(Event(self.account, number, at, self.actor.id, kind, subject, data))
+
+    async def add(self, row: Row) -> None:
+        """Insert a row of the account. Raises `Conflict`."""
+        await self._tx.add(row)
+
+    async def save(self, row: Row) -> None:
+        """Write over a row of the account. Raises `Conflict`."""
+        await self._tx.save(row)
+
+    async def remove(self, row: Row) -> None:
+        """Delete a row of the account."""
+        await self._tx.remove(row)
+
+    async def place(self, folder: str, name: str) -> None:
+        """Make room for `name` in a folder: within scope, nothing there yet, all folders above it exist.
+
+        Raises `OutOfScope`, `Conflict`, and `Invalid` when a file stands where a folder is needed or the path would
+        be too long.
+        """
+        path = joined(folder, name)
+        if len(path) > MAX_PATH:
+            raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
+        self.reach(path)
+        if await self.taken(path):
+            raise Conflict(f"Something is already at {path}")
+        await self.ensure_folder(folder)
+
+    async def taken(self, path: str) -> bool:
+        """Whether a live file or a folder is at that path."""
+        file = await self._tx.get(PathKey(self.account, path))
+        return file is not None or await self._tx.get(FolderKey(self.account, path)) is not None
+
+    async def ensure_folder(self, path: str) -> None:
+        """Create the folder and those above it where they are missing. Raises `Invalid` if a file is in the way."""
+        missing = []
+        while path != ROOT and not await self._tx.get(FolderKey(self.account, path)):
+            if await self._tx.get(PathKey(self.account, path)):
+                raise Invalid(f"{path} is a file, not a folder", fields={"path": "a file is in the way"})
+            missing.append(path)
+            path = path.rpartition("/")[0] or ROOT
+        for path in reversed(missing):
+            at = self.tick()
+            await self._tx.add(Folder(self.account, path, at, self.actor.id))
+            await self.log("folder.created", path, {}, at)
+
+    @property
+    def tx(self) -> Tx:
+        """The bare transaction, for set-based changes whose targets were checked."""
+        return self._tx
+
+
+class Guard:
+    """The catalog as one actor may use it. The only way from a desk to rows."""
+
+    __slots__ = ("_catalog", "_clock", "actor")
+
+    def __init__(self, actor: Actor, catalog: Catalog, clock: Clock) -> None:
+        self.actor = actor
+        self._catalog = catalog
+        self._clock = clock
+
+    def see(self, *permissions: str) -> Sight:
+        """The account as far as the actor may see it. Raises `Forbidden` without one of the permissions."""
+        permit(self.actor, permissions)
+        return Sight(self.actor, self._catalog)
+
+    async def account(self) -> Account:
+        """The actor's own account, which needs no permission."""
+        return await Sight(self.actor, self._catalog).owner()
+
+    async def change(self, permission: str, body: Callable[[Work], Awaitable[T]]) -> T:
+        """Run a body in one transaction of the account. Raises `Forbidden`, and what the body raises.
+
+        The body may be run again after a serialization failure: it keeps no state outside the `Work`.
+        """
+        permit(self.actor, (permission,))
+        actor, clock = self.actor, self._clock
+
+        async def run(tx: Tx) -> T:
+            ledger = await tx.get(LedgerKey(actor.account))
+            if ledger is None:
+                raise NotFound("account")
+            work = Work(actor, tx, ledger, clock())
+            result = await body(work)
+            if work.ledger is not ledger:
+                await tx.save(work.ledger)
+            return result
+
+        return await self._catalog.transact(run)

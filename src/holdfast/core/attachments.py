@@ -1,0 +1,594 @@
+"""Attachments: create, describe, find, replace, version, link, trash, restore, purge."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
+
+import msgspec
+
+from holdfast.core.access import Guard, Sight, Work
+from holdfast.core.errors import Conflict, ContentLost, Invalid, NotFound, Stale, StorageFull, Unavailable
+from holdfast.core.intake import Intake, allowed_types
+from holdfast.core.model import (
+    PURGE,
+    READ,
+    WRITE,
+    Attachment,
+    Blob,
+    ByteRange,
+    Content,
+    JsonObject,
+    Link,
+    RecordRef,
+    Version,
+    has_control_characters,
+    joined,
+)
+from holdfast.core.paths import checked_folder, checked_name, numbered
+from holdfast.core.policy import Policy
+from holdfast.core.ports import (
+    AttachmentKey,
+    AttachmentQuery,
+    BlobKey,
+    Blobs,
+    LinkKey,
+    LinkQuery,
+    Page,
+    Sniff,
+    VersionKey,
+    VersionQuery,
+    Window,
+    WithinQuery,
+)
+from holdfast.core.records import hangable, holds_nul, merged
+from holdfast.core.trash import trash, trash_if_homeless
+
+MAX_TEXT = 10_000
+_LAYOUT = {ord(character): None for character in "\t\r\n"}
+
+OnConflict = Literal["fail", "rename", "replace"]
+
+
+class Hook(msgspec.Struct, frozen=True):
+    """A record to hang an attachment on, and how."""
+
+    record: RecordRef
+    role: str = "attachment"
+    caption: str | None = None
+    position: int = 0
+
+
+class NewAttachment(msgspec.Struct, frozen=True):
+    """What is said of a file when it is created. `folder` None gives it no place in the tree."""
+
+    name: str
+    description: str | None = None
+    hooks: tuple[Hook, ...] = ()
+    folder: str | None = None
+    properties: JsonObject = {}
+    on_conflict: OnConflict = "fail"
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What may be changed of an attachment; UNSET leaves a member as it is.
+
+    `folder` None takes it out of the tree. `properties` is merged: a null removes the key.
+    """
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    description: str | msgspec.UnsetType | None = msgspec.UNSET
+    folder: str | msgspec.UnsetType | None = msgspec.UNSET
+    properties: JsonObject | msgspec.UnsetType = msgspec.UNSET
+
+
+class Expected(msgspec.Struct, frozen=True):
+    """The state that the caller believes to change; None of a member does not matter."""
+
+    revisions: frozenset[int] | None = None
+    digests: frozenset[bytes] | None = None
+
+    def check(self, attachment: Attachment) -> None:
+        """Raises `Stale` when the attachment has moved on."""
+        fresh = self.revisions is None or attachment.revision in self.revisions
+        if not fresh or (self.digests is not None and attachment.sha256 not in self.digests):
+            raise Stale("The attachment has changed since it was read")
+
+
+class LinkChange(msgspec.Struct, frozen=True):
+    """What may be changed of a link; UNSET leaves a member as it is."""
+
+    caption: str | msgspec.UnsetType | None = msgspec.UNSET
+    position: int | msgspec.UnsetType = msgspec.UNSET
+
+
+ANY = Expected()
+
+
+class Attachments:
+    """The account's attachments as one actor may use them."""
+
+    __slots__ = ("_blobs", "_guard", "_ids", "_policy", "_sniff")
+
+    def __init__(self, guard: Guard, blobs: Blobs, sniff: Sniff, ids: Callable[[], str], policy: Policy) -> None:
+        self._guard = guard
+        self._blobs = blobs
+        self._sniff = sniff
+        self._ids = ids
+        self._policy = policy
+
+    # ------------------------------------------------------------ reading
+
+    async def get(self, id: str, *, trashed: bool = False) -> Attachment:
+        """One live attachment, or one in the trash. Raises `NotFound`, `OutOfScope`."""
+        return await self._guard.see(READ).attachment(id, trashed=trashed)
+
+    async def at(self, path: str) -> Attachment:
+        """The live attachment at a path. Raises `NotFound`, `OutOfScope`."""
+        found = await self._guard.see(READ).attachment_at(path)
+        if found is None:
+            raise NotFound("attachment")
+        return found
+
+    async def find(self, query: AttachmentQuery) -> Page[Attachment]:
+        """Attachments within scope; see `AttachmentQuery`. Raises `NotFound` for a record that is not there."""
+        sight = self._guard.see(READ)
+        if query.record is not None:
+            await sight.record(query.record)
+        return await sight.find(query)
+
+    async def content(self, id: str, version: int | None = None) -> tuple[Attachment, Content]:
+        """The bytes of the current or an earlier version. Raises `NotFound`, `OutOfScope`, `ContentLost`."""
+        sight = self._guard.see(READ)
+        attachment = await sight.attachment(id)
+        if version is None:
+            return attachment, await self._current(sight, attachment)
+        found = await sight.get(VersionKey(sight.account, attachment.id, version))
+        if found is None:
+            raise NotFound("version")
+        return attachment, await self._bytes(sight, found.name, found.media_type, found.sha256, found.created_at)
+
+    async def content_at(self, path: str) -> tuple[Attachment, Content]:
+        """The bytes of the attachment at a path. Raises as `content` does."""
+        sight = self._guard.see(READ)
+        attachment = await sight.attachment_at(path)
+        if attachment is None:
+            raise NotFound("attachment")
+        return attachment, await self._current(sight, attachment)
+
+    async def versions(self, id: str, window: Window) -> Page[Version]:
+        """The history, newest first. Raises `NotFound`, `OutOfScope`."""
+        sight = self._guard.see(READ)
+        attachment = await sight.attachment(id)
+        return await sight.find(VersionQuery(sight.account, attachment.id, window))
+
+    async def links(self, id: str, window: Window) -> Page[Link]:
+        """The records it hangs on, as far as they are within scope. Raises `NotFound`, `OutOfScope`."""
+        sight = self._guard.see(READ)
+        attachment = await sight.attachment(id)
+        page = await sight.find(LinkQuery(sight.account, window, attachment=attachment.id))
+        return page if not sight.actor.scopes else await _visible(sight, page)
+
+    async def links_on(self, record: RecordRef, window: Window, roles: tuple[str, ...] = ()) -> Page[Link]:
+        """The links on a record. Raises `NotFound`, `OutOfScope`."""
+        sight = self._guard.see(READ)
+        await sight.record(record)
+        return await sight.find(LinkQuery(sight.account, window, record=record, roles=roles))
+
+    async def link(self, id: str) -> Link:
+        """One link of a live attachment within scope. Raises `NotFound`, `OutOfScope`."""
+        sight = self._guard.see(READ)
+        found = await sight.get(LinkKey(sight.account, id.lower()))
+        if found is None:
+            raise NotFound("link")
+        await sight.attachment(found.attachment)
+        await sight.within((found.record,))
+        return found
+
+    async def _current(self, sight: Sight, attachment: Attachment) -> Content:
+        return await self._bytes(
+            sight, attachment.name, attachment.media_type, attachment.sha256, attachment.updated_at
+        )
+
+    async def _bytes(self, sight: Sight, name: str, media_type: str, sha256: bytes, at: int) -> Content:
+        blob = await sight.get(BlobKey(sight.account, sha256))
+        if blob is None:
+            raise ContentLost
+        locator, blobs = blob.locator, self._blobs
+
+        def read(part: ByteRange) -> AsyncIterator[bytes]:
+            return blobs.read(locator, part)
+
+        return Content(name, media_type, blob.size, sha256, at, read)
+
+    # ------------------------------------------------------------ bytes in
+
+    async def receive(self, *, limit: int | None = None) -> Intake:
+        """Ready to take a body, before its target is known. Raises `Forbidden`.
+
+        `limit` in bytes narrows the account's and the installation's.
+        """
+        sight = self._guard.see(WRITE)
+        account = await sight.owner()
+        limits = [self._policy.upload_limit, account.settings.max_file_bytes, limit]
+        smallest = min(value for value in limits if value is not None)
+        return Intake(self._blobs.create(account.number), self._sniff, smallest, allowed_types(account))
+
+    async def may_hang(self, hooks: tuple[Hook, ...]) -> None:
+        """Whether a new attachment may hang on these records, for callers who know before the bytes arrive.
+
+        Raises `Forbidden`, `NotFound`, `OutOfScope`.
+        """
+        sight = self._guard.see(WRITE)
+        for hook in hooks:
+            if self._policy.records == "strict" or sight.actor.scopes:
+                await sight.record(hook.record)
+
+    async def create(self, intake: Intake, new: NewAttachment) -> Attachment:
+        """A new attachment of the bytes received, visible and durable when this returns.
+
+        With `on_conflict` "replace" and something at the path, that attachment gets a new version instead.
+        Raises `Invalid`, `NotFound` for a record, `OutOfScope`, `Conflict` for the path, `QuotaExceeded`,
+        `StorageFull`; nothing of the bytes remains then.
+        """
+        checked_name(new.name)
+        check_texts(new.description, *(hook.caption for hook in new.hooks))
+        check_properties(new.properties)
+        folder = None if new.folder is None else checked_folder(new.folder)
+
+        async def body(work: Work) -> Attachment:
+            if folder is not None and new.on_conflict == "replace":
+                present = await work.attachment_at(joined(folder, new.name))
+                if present is not None:
+                    await work.wholly(present)
+                    await self._hang_missing(work, present, new.hooks)
+                    return await self._revise(work, present, intake)
+            return await self._insert(work, intake, new, folder)
+
+        return await self._store(intake, body)
+
+    async def replace(self, id: str, intake: Intake, expected: Expected = ANY) -> Attachment:
+        """A new version of the bytes received. Raises `Stale`, and as `create` does."""
+
+        async def body(work: Work) -> Attachment:
+            attachment = await work.attachment(id)
+            await work.wholly(attachment)
+            expected.check(attachment)
+            return await self._revise(work, attachment, intake)
+
+        return await self._store(intake, body)
+
+    async def _store(self, intake: Intake, body: Callable[[Work], Awaitable[Attachment]]) -> Attachment:
+        sight = self._guard.see(WRITE)
+        await intake.store(await sight.get(BlobKey(sight.account, intake.sha256)))
+
+        async def run(work: Work) -> tuple[Attachment, bool]:
+            attachment = await body(work)
+            return attachment, await _hold(work, intake)
+
+        try:
+            attachment, relied_on = await self._guard.change(WRITE, run)
+        except StorageFull:
+            raise
+        except (Unavailable, asyncio.CancelledError):
+            intake.unsure()
+            raise
+        if relied_on:
+            intake.taken()
+        return attachment
+
+    async def _insert(self, work: Work, intake: Intake, new: NewAttachment, folder: str | None) -> Attachment:
+        name = new.name
+        if folder is not None:
+            if new.on_conflict == "rename":
+                name = await _free_name(work, folder, name)
+            await work.place(folder, name)
+        elif not new.hooks:
+            work.unscoped()
+        at, actor, id = work.tick(), work.actor.id, self._ids()
+        attachment = Attachment(
+            work.account, id, work.number("attachment"), name, new.description, intake.media_type, intake.size,
+            intake.sha256, 1, 1, new.properties, folder, at, actor, at, actor,
+        )  # fmt: skip
+        await work.add(attachment)
+        await work.add(_version(attachment))
+        await work.settle(bytes=intake.size, attachments=1)
+        await work.log("attachment.created", id, {"name": name}, at)
+        for hook in new.hooks:
+            await self._hang(work, attachment, hook)
+        return attachment
+
+    async def _revise(self, work: Work, attachment: Attachment, intake: Intake) -> Attachment:
+        at = work.tick()
+        revised = msgspec.structs.replace(
+            attachment,
+            media_type=intake.media_type,
+            size=intake.size,
+            sha256=intake.sha256,
+            version=attachment.version + 1,
+            revision=attachment.revision + 1,
+            updated_at=at,
+            updated_by=work.actor.id,
+        )
+        await work.save(revised)
+        await work.add(_version(revised))
+        await work.settle(bytes=intake.size)
+        await work.log("attachment.replaced", attachment.id, {"version": revised.version}, at)
+        return revised
+
+    async def _hang(self, work: Work, attachment: Attachment, hook: Hook) -> Link:
+        await hangable(work, hook.record, self._policy)
+        at, id = work.tick(), self._ids()
+        link = Link(
+            work.account, id, attachment.id, hook.record, hook.role, hook.position, hook.caption, at, work.actor.id
+        )
+        await work.add(link)
+        await work.log("attachment.linked", attachment.id, {"record": str(hook.record), "role": hook.role}, at)
+        return link
+
+    async def _hang_missing(self, work: Work, attachment: Attachment, hooks: tuple[Hook, ...]) -> None:
+        page = await work.find(LinkQuery(work.account, Window(limit=1000), attachment=attachment.id))
+        present = {(link.record, link.role) for link in page.items}
+        for hook in hooks:
+            if (hook.record, hook.role) not in present:
+                await self._hang(work, attachment, hook)
+
+    # ------------------------------------------------------------ changing
+
+    async def describe(self, id: str, change: Description, expected: Expected = ANY) -> Attachment:
+        """Rename, move, annotate. Raises `NotFound`, `OutOfScope`, `Stale`, `Invalid`, `Conflict` for the path."""
+
+        async def body(work: Work) -> Attachment:
+            attachment = await work.attachment(id)
+            await work.wholly(attachment)
+            expected.check(attachment)
+            return await _describe(work, attachment, change)
+
+        return await self._guard.change(WRITE, body)
+
+    async def trash(self, id: str, expected: Expected = ANY) -> Attachment:
+        """Into the trash. Raises `NotFound`, `OutOfScope`, `Stale`."""
+
+        async def body(work: Work) -> Attachment:
+            attachment = await work.attachment(id)
+            await work.wholly(attachment)
+            expected.check(attachment)
+            return await trash(work, attachment)
+
+        return await self._guard.change(WRITE, body)
+
+    async def restore(self, id: str) -> Attachment:
+        """Out of the trash, to where it was; its folder comes back if it is gone.
+
+        Raises `NotFound` when it is not in the trash, `OutOfScope`, `Conflict` when its path is taken.
+        """
+
+        async def body(work: Work) -> Attachment:
+            attachment = await work.attachment(id, trashed=True)
+            await work.wholly(attachment)
+            if attachment.folder is not None:
+                await work.place(attachment.folder, attachment.name)
+            at = work.tick()
+            back = msgspec.structs.replace(
+                attachment, trashed_at=None, updated_at=at, updated_by=work.actor.id, revision=attachment.revision + 1
+            )
+            await work.save(back)
+            await work.settle(attachments=1)
+            await work.log("attachment.restored", attachment.id, {}, at)
+            return back
+
+        return await self._guard.change(WRITE, body)
+
+    async def purge(self, id: str, expected: Expected = ANY) -> None:
+        """Remove for good, trashed or not, with all versions. Raises `NotFound`, `OutOfScope`, `Stale`."""
+
+        async def body(work: Work) -> None:
+            found = await work.get(AttachmentKey(work.account, id.lower()))
+            attachment = await work.attachment(id, trashed=found is not None and found.trashed_at is not None)
+            await work.wholly(attachment)
+            expected.check(attachment)
+            await purge(work, attachment)
+
+        await self._guard.change(PURGE, body)
+
+    async def restore_version(self, id: str, number: int, expected: Expected = ANY) -> Attachment:
+        """An earlier content becomes the newest version. Raises `NotFound`, `OutOfScope`, `Stale`."""
+
+        async def body(work: Work) -> Attachment:
+            attachment = await work.attachment(id)
+            await work.wholly(attachment)
+            expected.check(attachment)
+            found = await work.get(VersionKey(work.account, attachment.id, number))
+            if found is None:
+                raise NotFound("version")
+            return await _bring_back(work, attachment, found)
+
+        return await self._guard.change(WRITE, body)
+
+    async def hang(self, id: str, hook: Hook) -> Link:
+        """Link to a further record. Raises `NotFound`, `OutOfScope`, `Conflict` for the same record and role."""
+        check_texts(hook.caption, hook.role)
+
+        async def body(work: Work) -> Link:
+            attachment = await work.attachment(id)
+            return await self._hang(work, attachment, hook)
+
+        return await self._guard.change(WRITE, body)
+
+    async def relink(self, id: str, change: LinkChange) -> Link:
+        """Change caption or position of a link. Raises `NotFound`, `OutOfScope`."""
+
+        async def body(work: Work) -> Link:
+            link = await _link(work, id)
+            fields = {
+                name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
+            }
+            changed = msgspec.structs.replace(link, **fields)
+            check_texts(changed.caption)
+            await work.save(changed)
+            await work.log("attachment.relinked", link.attachment, {"record": str(link.record)}, work.tick())
+            return changed
+
+        return await self._guard.change(WRITE, body)
+
+    async def unlink(self, link: str) -> Link:
+        """Take an attachment off a record; left without a home it goes to the trash.
+
+        Raises `NotFound`, `OutOfScope`.
+        """
+
+        async def body(work: Work) -> Link:
+            found = await _link(work, link)
+            await work.remove(found)
+            await work.log("attachment.unlinked", found.attachment, {"record": str(found.record)}, work.tick())
+            attachment = await work.get(AttachmentKey(work.account, found.attachment))
+            if attachment is not None:
+                await trash_if_homeless(work, attachment)
+            return found
+
+        return await self._guard.change(WRITE, body)
+
+
+async def purge(work: Work, attachment: Attachment) -> None:
+    """Remove an attachment with its versions and links; its bytes follow once nothing refers to them."""
+    window, freed = Window(limit=500), 0
+    while True:
+        page = await work.find(VersionQuery(work.account, attachment.id, window))
+        for version in page.items:
+            freed += version.size
+            await _release(work, version)
+        if page.next is None:
+            break
+        window = Window(limit=500, after=page.next)
+    await work.remove(attachment)
+    await work.settle(bytes=-freed, attachments=0 if attachment.trashed_at is not None else -1)
+    await work.log("attachment.purged", attachment.id, {"name": attachment.name}, work.tick())
+
+
+async def _release(work: Work, version: Version) -> None:
+    blob = await work.get(BlobKey(work.account, version.sha256))
+    if blob is not None:
+        left = blob.refs - 1
+        await work.save(msgspec.structs.replace(blob, refs=left, idle_since=None if left else work.tick()))
+
+
+async def _hold(work: Work, intake: Intake) -> bool:
+    """Count one more version that holds the bytes; whether the row relies on those that this intake wrote."""
+    blob = await work.get(BlobKey(work.account, intake.sha256))
+    if blob is not None:
+        await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1, idle_since=None))
+        return False
+    if intake.locator is None:
+        raise Unavailable("The stored copy of these bytes has just been removed; send them again")
+    await work.add(Blob(work.account, intake.sha256, intake.size, intake.locator, 1, work.tick()))
+    return True
+
+
+async def _describe(work: Work, attachment: Attachment, change: Description) -> Attachment:
+    name = attachment.name if change.name is msgspec.UNSET else checked_name(change.name)
+    folder = attachment.folder
+    if change.folder is not msgspec.UNSET:
+        folder = None if change.folder is None else checked_folder(change.folder)
+    if folder is not None and (folder, name) != (attachment.folder, attachment.name):
+        await work.place(folder, name)
+    description = attachment.description if change.description is msgspec.UNSET else change.description
+    check_texts(description)
+    properties = attachment.properties
+    if change.properties is not msgspec.UNSET:
+        properties = merged(properties, change.properties)
+        check_properties(properties)
+    at = work.tick()
+    described = msgspec.structs.replace(
+        attachment,
+        name=name,
+        description=description,
+        folder=folder,
+        properties=properties,
+        revision=attachment.revision + 1,
+        updated_at=at,
+        updated_by=work.actor.id,
+    )
+    await work.save(described)
+    await work.log("attachment.described", attachment.id, {"name": name}, at)
+    if attachment.folder is not None and folder is None:
+        await trash_if_homeless(work, described)
+    return described
+
+
+async def _bring_back(work: Work, attachment: Attachment, version: Version) -> Attachment:
+    blob = await work.get(BlobKey(work.account, version.sha256))
+    if blob is None:
+        raise ContentLost
+    await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1))
+    at = work.tick()
+    restored = msgspec.structs.replace(
+        attachment,
+        media_type=version.media_type,
+        size=version.size,
+        sha256=version.sha256,
+        version=attachment.version + 1,
+        revision=attachment.revision + 1,
+        updated_at=at,
+        updated_by=work.actor.id,
+    )
+    await work.save(restored)
+    await work.add(_version(restored))
+    await work.settle(bytes=version.size)
+    await work.log("attachment.replaced", attachment.id, {"version": restored.version, "from": version.number}, at)
+    return restored
+
+
+async def _link(work: Work, id: str) -> Link:
+    link = await work.get(LinkKey(work.account, id.lower()))
+    if link is None:
+        raise NotFound("link")
+    await work.attachment(link.attachment)
+    await work.within((link.record,))
+    return link
+
+
+async def _visible(sight: Sight, page: Page[Link]) -> Page[Link]:
+    within = await sight.find(WithinQuery(sight.account, tuple(link.record for link in page.items), sight.actor.scopes))
+    seen = set(within.items)
+    return Page(tuple(link for link in page.items if link.record in seen), page.next)
+
+
+async def _free_name(work: Work, folder: str, name: str) -> str:
+    for attempt in range(1, 10_000):
+        candidate = checked_name(numbered(name, attempt))
+        if not await work.taken(joined(folder, candidate)):
+            return candidate
+    raise Conflict(f"No free name like {name}")
+
+
+def _version(attachment: Attachment) -> Version:
+    return Version(
+        attachment.account,
+        attachment.id,
+        attachment.version,
+        attachment.name,
+        attachment.media_type,
+        attachment.size,
+        attachment.sha256,
+        attachment.updated_at,
+        attachment.updated_by,
+    )
+
+
+def check_texts(*texts: str | None) -> None:
+    """Free text of a person: line breaks and tabs are fine, other control characters are not. Raises `Invalid`."""
+    for text in texts:
+        if text is None:
+            continue
+        if len(text) > MAX_TEXT:
+            raise Invalid(f"Text has at most {MAX_TEXT} characters", fields={"description": "too long"})
+        if has_control_characters(text.translate(_LAYOUT)):
+            raise Invalid("Text holds no control characters", fields={"description": "control characters"})
+
+
+def check_properties(properties: JsonObject) -> None:
+    """Open key/value data: up to 200 keys of 1 to 100 characters, 64 KiB in all. Raises `Invalid`."""
+    bad = any(not 1 <= len(key) <= 100 or has_control_characters(key) for key in properties)
+    if bad or len(properties) > 200 or len(msgspec.json.encode(properties)) > 64 * 1024:
+        raise Invalid("Properties are up to 200 keys, 64 KiB in all", fields={"properties": "too many or too large"})
+    if holds_nul(dict(properties)):
+        raise Invalid("Properties hold no NUL", fields={"properties": "control characters"})

@@ -1,0 +1,126 @@
+"""The front object. `identify` and `sign_in` say who is asking; `desk` is the only way to anything else."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import msgspec
+
+from holdfast.core.access import Guard
+from holdfast.core.accounts import Accounts
+from holdfast.core.attachments import Attachments
+from holdfast.core.credentials import Credentials
+from holdfast.core.events import Events
+from holdfast.core.folders import Folders
+from holdfast.core.identity import uuid7
+from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
+from holdfast.core.policy import Policy
+from holdfast.core.ports import Blobs, Catalog, Clock, Entropy, Passwords, Sniff, UsageQuery
+from holdfast.core.records import Records
+
+
+class Engines(msgspec.Struct, frozen=True):
+    """The adapters that a store stands on."""
+
+    catalog: Catalog
+    blobs: Blobs
+    passwords: Passwords
+    sniff: Sniff
+    clock: Clock
+    entropy: Entropy
+
+
+class Desk:
+    """Everything one actor may do, each call checked against its permissions and scopes."""
+
+    def __init__(self, actor: Actor, engines: Engines, policy: Policy, ids: Callable[[], str]) -> None:
+        self.actor = actor
+        self._engines = engines
+        self._policy = policy
+        self._ids = ids
+        self._guard = Guard(actor, engines.catalog, engines.clock)
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        """Files and their links."""
+        return Attachments(self._guard, self._engines.blobs, self._engines.sniff, self._ids, self._policy)
+
+    @cached_property
+    def records(self) -> Records:
+        """Records of the host application."""
+        return Records(self._guard, self._policy)
+
+    @cached_property
+    def folders(self) -> Folders:
+        """The path tree."""
+        return Folders(self._guard)
+
+    @cached_property
+    def events(self) -> Events:
+        """The log of changes."""
+        return Events(self._guard)
+
+    async def account(self) -> Account:
+        """The actor's own account."""
+        return await self._guard.account()
+
+    async def usage(self) -> Ledger:
+        """What the account holds. Raises `OutOfScope` for an actor with scopes."""
+        sight = self._guard.see(READ, ADMIN)
+        sight.unscoped()
+        return (await sight.find(UsageQuery(sight.account))).items[0]
+
+
+class Operator:
+    """The system's own desk: accounts and credentials of the whole installation, for the command line and upkeep."""
+
+    def __init__(self, accounts: Accounts, credentials: Credentials, desk: Callable[[Actor], Desk]) -> None:
+        self.accounts = accounts
+        self.credentials = credentials
+        self._desk = desk
+
+    def desk(self, account: Account) -> Desk:
+        """A desk with every permission in one account."""
+        everything = frozenset({EVERYTHING})
+        return self._desk(Actor(account.number, "system", "system", "system", everything))
+
+
+class Store:
+    """One installation, opened on its engines."""
+
+    def __init__(self, engines: Engines, policy: Policy) -> None:
+        self._engines = engines
+        self.policy = policy
+        self._credentials = Credentials(
+            engines.catalog,
+            engines.passwords,
+            clock=engines.clock,
+            entropy=engines.entropy,
+            ids=self._id,
+        )
+        self.identify = self._credentials.identify
+        self.sign_in = self._credentials.sign_in
+        self.sign_in_client = self._credentials.sign_in_client
+        self.renew = self._credentials.renew
+        self.sign_out = self._credentials.sign_out
+
+    def desk(self, actor: Actor, keys: tuple[str, ...] = (), grants: tuple[str, ...] = ()) -> Desk:
+        """What the actor may do.
+
+        `keys` are a vendor's permission keys for the operation at hand: an actor that holds one of them gets the
+        `grants`, core permissions, for this desk alone.
+        """
+        if grants and not actor.permissions.isdisjoint(keys):
+            actor = msgspec.structs.replace(actor, permissions=actor.permissions.union(grants))
+        return Desk(actor, self._engines, self.policy, self._id)
+
+    def operator(self) -> Operator:
+        """The system's own desk. Not for callers over the network."""
+        return Operator(Accounts(self._engines.catalog, self._engines.clock), self._credentials, self.desk)
+
+    async def close(self) -> None:
+        """Let go of the engines."""
+        await self._engines.blobs.close()
+        await self._engines.catalog.close()
+
+    def _id(self) -> str:
+        return uuid7(self._engines.clock(), self._engines.entropy)

@@ -1,0 +1,147 @@
+"""The child process in which a stranger's file is decoded: `python -m holdfast.media.cage FD`.
+
+It limits itself, loads the decoders, and waits for one order on its standard input. Then it gives up every right that
+is left and only now reads the first byte of the file, whose descriptor it inherited. It answers on its standard output
+and ends: a child serves one file, so nothing can be carried over to the next.
+
+Rights go in layers, each of which would do alone: resource limits; a network and other namespaces of its own, Landlock
+and dropped capabilities where the kernel has them; and always the system call filter, without which it refuses to work.
+
+Order: `TYPE EDGE EDGE…\\n`. Answer: `WIDTH HEIGHT PAGES CAPTURED\\n` (`-` for unknown), then for each edge the length of a
+JPEG in four bytes, big-endian, and the JPEG.
+"""
+
+import ctypes
+import os
+import resource
+import struct
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from holdfast.media.decoders import Job
+
+MEMORY_BYTES = 512 * 1024 * 1024
+"""Address space of the child, libraries included: a picture of 50 million pixels fits in the mode it is stored in."""
+
+CPU_SECONDS = 5
+"""A photo of 50 million pixels takes about one second; what takes five is an attack or not worth it."""
+
+OPEN_FILES = 32
+"""Enough to load libraries; when the file is read no call that opens one is left."""
+
+POLITENESS = 5
+"""The niceness of the child: requests come before pictures."""
+
+MAX_ORDER_BYTES = 256
+
+REFUSED, OUT_OF_MEMORY, UNLOCKED = 20, 21, 22
+"""How the child ends: the file is not what it says or too large; memory ran out; the filter could not be set."""
+
+_NO_NEW_PRIVS, _PARENT_DEATH_SIGNAL, _DUMPABLE = 38, 1, 4
+_KILL = 9
+_NEW_USER, _NEW_NETWORK, _NEW_IPC, _NEW_NAMES, _NEW_CGROUP = 0x10000000, 0x40000000, 0x08000000, 0x04000000, 0x02000000
+_LANDLOCK_CREATE, _LANDLOCK_RESTRICT, _LANDLOCK_VERSION = 444, 446, 1
+_CAPABILITY_VERSION = 0x20080522
+
+
+def limit() -> None:
+    """Bound memory, time, files and processes, and stand behind the server in every queue."""
+    for what, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+    # The signal at the first limit can be ignored, the kill one second later cannot.
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    os.nice(POLITENESS)
+
+
+def isolate() -> None:
+    """Leave the server's network and other namespaces where the kernel lets us, and die with the server."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    others = _NEW_NETWORK | _NEW_IPC | _NEW_NAMES | _NEW_CGROUP
+    if libc.unshare(_NEW_USER | others) != 0:
+        libc.unshare(others)
+    libc.prctl(_DUMPABLE, 0, 0, 0, 0)
+    libc.prctl(_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
+
+
+def lock(threads: bool) -> None:
+    """Give up the file system, all capabilities, and every system call that decoding does not need.
+
+    With `threads` the limit on processes is left to the filter, because it counts threads of the whole user. Raises `OSError` when the filter cannot be set; the other two are best effort.
+    """
+    from holdfast.media import seccomp
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    _landlock(libc)
+    if not threads:
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    libc.capset(struct.pack("<Ii", _CAPABILITY_VERSION, 0), bytes(24))
+    seccomp.enter(threads)
+
+
+def _landlock(libc: ctypes.CDLL) -> None:
+    """Rules that allow no file, no TCP and no signal to others, as far as this kernel knows such rules."""
+    version = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), _LANDLOCK_VERSION)
+    if version < 1:
+        return
+    rights = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
+    words = [rights] + ([3] if version >= 4 else []) + ([3] if version >= 6 else [])
+    rules = struct.pack(f"<{len(words)}Q", *words)
+    ruleset = libc.syscall(_LANDLOCK_CREATE, rules, ctypes.c_size_t(len(rules)), 0)
+    if ruleset >= 0:
+        libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0)
+        os.close(ruleset)
+
+
+def main(source: int, load: "Callable[[str], Job] | None" = None) -> int:
+    """Serve one order on the inherited descriptor `source`; the exit status says how it went."""
+    limit()
+    isolate()
+    if load is None:
+        from holdfast.media import decoders
+
+        decoders.warm()
+        load = decoders.load
+    order = _order()
+    if not order:
+        return 0
+    media_type, *edges = order
+    job = load(media_type)
+    with open(source, "rb") as file:
+        try:
+            lock(job.threads)
+        except OSError:
+            return UNLOCKED
+        try:
+            answer = memoryview(job.work(file, [int(edge) for edge in edges]))
+            while answer:
+                answer = answer[os.write(1, answer) :]
+        except MemoryError:
+            return OUT_OF_MEMORY
+        except Exception:  # noqa: BLE001 - whatever a decoder says of a hostile file means the same: no picture
+            return REFUSED
+    return 0
+
+
+def _order() -> list[str]:
+    line = b""
+    while not line.endswith(b"\n") and len(line) < MAX_ORDER_BYTES:
+        part = os.read(0, MAX_ORDER_BYTES - len(line))
+        if not part:
+            return []
+        line += part
+    return line.decode("ascii").split()
+
+
+if __name__ == "__main__":
+    # Ended at once: nothing of what a hostile file left in memory is run through a tidy shutdown.
+    os._exit(main(int(sys.argv[1])))
