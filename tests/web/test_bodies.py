@@ -22,15 +22,20 @@ def text_field(name: str, value: bytes) -> tuple[str, bytes]:
 
 
 def file_part(name: str, content: bytes, filename: str = "a.txt", more: str = "") -> tuple[str, bytes]:
-    return f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\nContent-Type: text/plain{more}', content
+    return (
+        f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\nContent-Type: text/plain{more}',
+        content,
+    )
 
 
 FORM = {"content-type": "multipart/form-data; boundary=XX"}
 WHOLE = multipart(text_field("a", b"1"), file_part("file", b"some\r\n--X content"), text_field("z", b""))
 
 
-async def post(client: Client, body: bytes | list[bytes], headers: dict[str, str] | None = None, **how: bool) -> Answer:
-    return await client("POST", "/toy/files", body, headers=headers or FORM, **how)
+async def post(
+    client: Client, body: bytes | list[bytes], headers: dict[str, str] | None = None, *, chunked: bool = False
+) -> Answer:
+    return await client("POST", "/toy/files", body, headers=headers or FORM, chunked=chunked)
 
 
 async def test_parts_come_in_their_order(client: Client, store: Store) -> None:
@@ -49,8 +54,8 @@ async def test_any_cut_is_incomplete_and_any_split_is_whole(client: Client, stor
     store.files.clear()
     for at in range(len(WHOLE)):
         first, second = WHOLE[:at], WHOLE[at:]
-        length = {} if chunked else {"length": len(WHOLE)}
-        cut = await client("POST", "/toy/files", [first], headers=FORM, cut=True, chunked=chunked, **length)
+        length = None if chunked else len(WHOLE)
+        cut = await client("POST", "/toy/files", [first], headers=FORM, cut=True, chunked=chunked, length=length)
         assert (cut.status, store.files) == (400, {})
         split = await post(client, [piece for piece in (first, second) if piece], chunked=chunked)
         assert split.json == whole
@@ -76,7 +81,9 @@ async def test_raw_bodies_cut_at_every_edge(client: Client, store: Store) -> Non
 
 
 async def test_too_large_is_refused_before_and_while_reading(client: Client) -> None:
-    announced = await client("PUT", "/toy/files/x", [b"a"], length=100_001, stall=True, headers={"expect": "100-continue"})
+    announced = await client(
+        "PUT", "/toy/files/x", [b"a"], length=100_001, stall=True, headers={"expect": "100-continue"}
+    )
     counted = await client("PUT", "/toy/files/x", [b"a" * 1000] * 101, chunked=True)
     assert (announced.status, announced.json["limit"], announced["connection"]) == (413, 100_000, "close")
     assert (counted.status, counted.get("connection")) == (413, None)
@@ -100,7 +107,9 @@ async def test_a_body_below_the_floor_is_cut(make: Make, store: Store) -> None:
 
 async def test_content_codings_are_refused(client: Client) -> None:
     for coding in ("gzip", "br", "identity, gzip"):
-        answer = await client("POST", "/toy/json", b"{}", headers={"content-type": "application/json", "content-encoding": coding})
+        answer = await client(
+            "POST", "/toy/json", b"{}", headers={"content-type": "application/json", "content-encoding": coding}
+        )
         assert answer.status == 415
 
 
@@ -110,7 +119,12 @@ async def test_content_codings_are_refused(client: Client) -> None:
         [text_field("a", b"x")] * 65,
         [(f'Content-Disposition: form-data; name="a"\r\nX-Long: {"x" * 9000}', b"")],
         [("\r\n".join(['Content-Disposition: form-data; name="a"', *[f"X-{n}: y" for n in range(16)]]), b"")],
-        [("\r\n".join(['Content-Disposition: form-data; name="a"', *[f"X-{n}: {'y' * 1000}" for n in range(10)]]), b"")],
+        [
+            (
+                "\r\n".join(['Content-Disposition: form-data; name="a"', *[f"X-{n}: {'y' * 1000}" for n in range(10)]]),
+                b"",
+            )
+        ],
         [text_field("a", b"x" * 3_000_000)],
         [text_field("a", b"x" * 65_537)],
         [text_field("a", b"\xff")],
@@ -131,7 +145,9 @@ async def test_content_codings_are_refused(client: Client) -> None:
         [("Content-Disposition form-data", b"x")],
     ],
 )
-async def test_malformed_forms_are_400_and_keep_nothing(client: Client, store: Store, parts: list[tuple[str, bytes]]) -> None:
+async def test_malformed_forms_are_400_and_keep_nothing(
+    client: Client, store: Store, parts: list[tuple[str, bytes]]
+) -> None:
     answer = await post(client, multipart(*parts))
     assert (answer.status, answer.json["code"], store.files) == (400, "malformed", {})
 
@@ -163,7 +179,12 @@ async def test_sixty_four_parts_and_a_full_field_are_fine(client: Client) -> Non
 async def test_an_epilogue_is_skipped_wherever_chunks_end(client: Client, epilogue: bytes) -> None:
     body = multipart(text_field("a", b"1"), end="--") + epilogue
     edge = len(body) - len(epilogue)
-    for pieces in ([body], [body[:edge], body[edge:]], [body[: edge - 1], body[edge - 1 :]], [body[:edge], *[body[edge:][n : n + 1] for n in range(5)]]):
+    for pieces in (
+        [body],
+        [body[:edge], body[edge:]],
+        [body[: edge - 1], body[edge - 1 :]],
+        [body[:edge], *[body[edge:][n : n + 1] for n in range(5)]],
+    ):
         assert (await post(client, [piece for piece in pieces if piece])).json[0] == {"name": "a", "value": "1"}
 
 
@@ -183,7 +204,9 @@ async def test_ambiguous_boundaries_are_400(client: Client, content_type: str) -
     assert (await post(client, WHOLE, {"content-type": content_type})).status == 400
 
 
-@pytest.mark.parametrize("content_type", ["multipart/mixed; boundary=XX", "application/json", "text/plain", "image/png,text/html"])
+@pytest.mark.parametrize(
+    "content_type", ["multipart/mixed; boundary=XX", "application/json", "text/plain", "image/png,text/html"]
+)
 async def test_other_types_are_415(client: Client, content_type: str) -> None:
     assert (await post(client, WHOLE, {"content-type": content_type})).status == 415
     assert (await client("POST", "/toy/files")).status == 415
@@ -203,7 +226,7 @@ async def test_other_types_are_415(client: Client, content_type: str) -> None:
         ('filename="a\\\\b.txt"', "a\\b.txt"),
         ('filename="a%0D%0Ab"', "a\r\nb"),
         ('filename="a;b=c.txt"', "a;b=c.txt"),
-        ('filename="Zürich 🎉 ‮.txt"', "Zürich 🎉 ‮.txt"),
+        ('filename="Zürich 🎉 \u202e.txt"', "Zürich 🎉 \u202e.txt"),
         ("filename*=UTF-8''Z%C3%BCrich.txt", "Zürich.txt"),
         ("filename=\"Z_rich.txt\"; filename*=utf-8'de'Z%C3%BCrich.txt", "Zürich.txt"),
     ],
@@ -216,7 +239,12 @@ async def test_filenames_are_exactly_what_was_sent(client: Client, parameter: st
 async def test_urlencoded_fields(client: Client) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
     answer = await post(client, b"a=1&b%5Buuid%5D=%C3%A9+x&&c&a=2", headers)
-    assert [(item["name"], item["value"]) for item in answer.json] == [("a", "1"), ("b[uuid]", "é x"), ("c", ""), ("a", "2")]
+    assert [(item["name"], item["value"]) for item in answer.json] == [
+        ("a", "1"),
+        ("b[uuid]", "é x"),
+        ("c", ""),
+        ("a", "2"),
+    ]
     for bad in (b"a=%FF", b"a=%00", b"&".join([b"a=1"] * 1001), b"a=" + b"x" * 200_000):
         assert (await post(client, bad, headers)).status == 400
     assert (await post(client, b"a=1&" * 400_000, headers)).status == 413
@@ -250,7 +278,9 @@ async def test_json_bodies(client: Client, body: bytes, status: int) -> None:
 async def test_json_types_and_absence(client: Client) -> None:
     assert (await client("POST", "/toy/json", b"{}")).status == 415
     assert (await client("POST", "/toy/json", b"{}", headers={"content-type": "text/json"})).status == 415
-    assert (await client("POST", "/toy/json", b"{}", headers={"content-type": "application/merge-patch+json"})).status == 200
+    assert (
+        await client("POST", "/toy/json", b"{}", headers={"content-type": "application/merge-patch+json"})
+    ).status == 200
     assert (await client("POST", "/toy/json?optional")).json == {}
     invalid = await client("POST", "/toy/typed", b'{"a": "x"}', headers={"content-type": "application/json"})
     assert (invalid.status, invalid.json["code"]) == (400, "invalid")

@@ -2,9 +2,10 @@
 
 import itertools
 from base64 import b64encode
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.utils import formatdate
+from typing import cast
 from urllib.parse import unquote
 
 import pytest
@@ -108,8 +109,16 @@ async def test_conditions_and_ranges_in_their_order(
     else:
         assert answer.body == b""
     if expected == 304:
-        assert (answer["etag"], answer.all("content-length"), answer["cache-control"]) == (stored, [], "private, no-cache")
+        assert (answer["etag"], answer.all("content-length"), answer["cache-control"]) == (
+            stored,
+            [],
+            "private, no-cache",
+        )
     assert answer["x-content-type-options"] == "nosniff"
+
+
+def scattered(count: int) -> str:
+    return "bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(count))
 
 
 @pytest.mark.parametrize(
@@ -141,8 +150,11 @@ async def test_conditions_and_ranges_in_their_order(
         ("bytes=+1-2", None),
         ("bytes 0-1", None),
         ("lines=0-1", None),
-        ("bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(MAX_RANGES)), [(n * 2, n * 2 + 1) for n in range(MAX_RANGES)]),
-        ("bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(MAX_RANGES + 1)), None),
+        (
+            "bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(MAX_RANGES)),
+            [(n * 2, n * 2 + 1) for n in range(MAX_RANGES)],
+        ),
+        (scattered(MAX_RANGES + 1), None),
         ("bytes=" + ",".join(["0-"] * 1000), [(0, 100)]),
         ("bytes=" + ",".join(["0-"] * 10000), None),
     ],
@@ -152,11 +164,15 @@ def test_range_headers(header: str, spans: list[tuple[int, int]] | None) -> None
     assert ranges == (None if spans is None else [ByteRange(start, stop - start) for start, stop in spans])
 
 
-@given(st.text(max_size=200) | st.lists(st.from_regex(r"[0-9]{0,4}-[0-9]{0,4}", fullmatch=True)).map(lambda s: "bytes=" + ",".join(s)), st.integers(0, 5000))
+@given(
+    st.text(max_size=200)
+    | st.lists(st.from_regex(r"[0-9]{0,4}-[0-9]{0,4}", fullmatch=True)).map(lambda s: "bytes=" + ",".join(s)),
+    st.integers(0, 5000),
+)
 def test_ranges_never_leave_the_file(header: str, size: int) -> None:
     ranges = ranges_of(header, size) or []
     assert len(ranges) <= MAX_RANGES
-    assert all(part.length > 0 and 0 <= part.start and part.start + part.length <= size for part in ranges)
+    assert all(part.length > 0 and part.start >= 0 and part.start + part.length <= size for part in ranges)
     assert sum(part.length for part in ranges) <= size
     assert all(a.start + a.length < b.start for a, b in itertools.pairwise(ranges))
 
@@ -167,7 +183,7 @@ async def test_multiple_ranges(client: Client) -> None:
     assert answer["content-length"] == str(len(answer.body))
     assert answer.get("content-range") is None
     message = BytesParser().parsebytes(b"Content-Type: " + answer["content-type"].encode() + b"\r\n\r\n" + answer.body)
-    parts = message.get_payload()
+    parts = cast(list[Message], message.get_payload())
     assert [part["content-range"] for part in parts] == [
         f"bytes 0-9/{SIZE}", f"bytes 1000-2499/{SIZE}", f"bytes {SIZE - 5}-{SIZE - 1}/{SIZE}",
     ]  # fmt: skip
@@ -187,12 +203,21 @@ async def test_unsatisfiable_and_empty(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "sent"),
-    [(None, True), ("sha-256=1", True), ("sha-256=0", False), ("sha-512=9", True), ("sha-512=3, sha-256=0", False), ("junk", True)],
+    [
+        (None, True),
+        ("sha-256=1", True),
+        ("sha-256=0", False),
+        ("sha-512=9", True),
+        ("sha-512=3, sha-256=0", False),
+        ("junk", True),
+    ],
 )
 async def test_want_repr_digest(client: Client, wanted: str | None, sent: bool) -> None:
     headers = {} if wanted is None else {"want-repr-digest": wanted}
     for extra in ({}, {"range": "bytes=0-1"}):
-        assert bool((await client("GET", "/toy/files/data.bin", headers={**headers, **extra})).all("repr-digest")) is sent
+        assert (
+            bool((await client("GET", "/toy/files/data.bin", headers={**headers, **extra})).all("repr-digest")) is sent
+        )
 
 
 @pytest.mark.parametrize(
@@ -200,8 +225,8 @@ async def test_want_repr_digest(client: Client, wanted: str | None, sent: bool) 
     [
         ("image/png", True), ("text/plain", True), ("application/pdf", True), ("video/mp4", True),
         ("image/svg+xml", False), ("text/html", False), ("application/xhtml+xml", False), ("text/xml", False),
-        ("application/javascript", False), ("image/png,text/html", False), ("IMAGE/PNG ", False), ("text/plain; charset=x", False),
-        ("text/html\r\nX: y", False), ("", False),
+        ("application/javascript", False), ("image/png,text/html", False), ("IMAGE/PNG ", False),
+        ("text/plain; charset=x", False), ("text/html\r\nX: y", False), ("", False),
     ],
 )  # fmt: skip
 async def test_inline_only_from_the_closed_list(client: Client, store: Store, media_type: str, inline: bool) -> None:
@@ -218,8 +243,8 @@ async def test_lost_bytes_are_an_answer_and_short_bytes_are_a_cut(client: Client
     lost = await client("GET", "/toy/files/data.bin")
     assert (lost.status, lost.json["code"]) == (500, "content_lost")
     store.lost, store.short_by = False, 1500
-    with pytest.raises(Exception, match="bytes where"):
-        await client("GET", "/toy/files/data.bin")
+    cut = await client("GET", "/toy/files/data.bin")
+    assert (cut.status, cut.complete, DATA.startswith(cut.body)) == (200, False, True)
 
 
 async def test_a_reader_that_leaves_stops_the_reading(client: Client, store: Store) -> None:
@@ -242,7 +267,7 @@ NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_chara
 @given(NAMES)
 @example('a"b\\c.pdf')
 @example("50% off%41.txt")
-@example("‮gpj.exe")
+@example("\u202egpj.exe")
 @example(" lead and trail ")
 @example("🎉" * 60)
 @example("отчёт.pdf")

@@ -17,8 +17,9 @@ from falcon.request import RequestOptions
 from falcon.routing import CompiledRouter
 
 from holdfast.core.errors import HoldfastError, Invalid, Malformed, RateLimited, Unauthenticated, Unavailable
+from holdfast.core.store import Store
 from holdfast.web.auth import Site
-from holdfast.web.dialect import Call, Dialect, Route, Store
+from holdfast.web.dialect import Call, Dialect, Route
 from holdfast.web.limits import Counters
 from holdfast.web.metrics import Endpoint, Traffic
 from holdfast.web.problems import InternalError, MethodNotAllowed, RouteNotFound, lookup, problem
@@ -115,10 +116,9 @@ class Dispatcher:
                 status = reply.status
                 await self._deliver(call, reply)
         except Aborted as cut:
+            # Returning without an end makes the server close the connection, so that no client takes it for whole.
             _log.info("answer cut: %s", cut, extra={"request_id": call.request_id})
-            if not wire.gone:
-                raise
-            status = 499
+            status = 499 if wire.gone else status
         finally:
             elapsed = perf_counter() - began
             self._traffic.in_flight -= 1
@@ -197,8 +197,11 @@ class Dispatcher:
 
     def _refusal(self, call: Call, error: Exception) -> Reply:
         """The failure in the words of the dialect that owns the path."""
+        if isinstance(error, Aborted):
+            raise error
         if call.wire.started:
-            raise error if isinstance(error, Aborted) else Aborted(type(error).__name__) from error
+            _log.error("the answer broke off", exc_info=error, extra={"request_id": call.request_id})
+            raise Aborted(type(error).__name__) from error
         failure = self._failure(call, error)
         if call.dialect is None:
             call.dialect = self._owner(call.req.path)

@@ -22,7 +22,9 @@ REDACTED: Final = "[redacted]"
 _SECRET_NAMES: Final = ("token", "secret", "passw", "key", "sig", "auth", "code", "session", "credential")
 _SECRET_VALUE: Final = re.compile(r"[A-Za-z0-9_.+/=~%-]{32,}")
 _SECRET_TEXT: Final = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[^\s\"',]+|\b[0-9a-f]{64}\b")
-_SECRET_PAIR: Final = re.compile(r"(?i)([?&\"'](?:access[-_]token|token|[a-z_]*secret|password|key|sig)[\"']?[=:]\s*)[^&\s]+")
+_SECRET_PAIR: Final = re.compile(
+    r"(?i)([?&\"'](?:access[-_]token|token|\w{0,20}secret|password|key|sig)[\"']?[=:]\s*)[^&\s]+"
+)
 _MAX_PATH: Final = 2048
 
 _encode = msgspec.json.Encoder().encode

@@ -13,8 +13,11 @@ REF: Final = "#/components/schemas/{name}"
 _FIELD: Final = re.compile(r"\{([A-Za-z0-9_]+)(?::[^}]*)?\}")
 
 
-def describe(dialect: Dialect) -> dict[str, Any]:
-    """The document of one dialect. Literal schemas (dicts) are taken as they are; all else is for msgspec."""
+def describe(dialect: Dialect, url: str = "") -> dict[str, Any]:
+    """The document of one dialect, served at `url` or wherever it is read from.
+
+    Literal schemas (dicts) are taken as they are; all else is for msgspec.
+    """
     schemas = _Schemas(dialect)
     paths: dict[str, dict[str, Any]] = {}
     for route in dialect.routes:
@@ -23,7 +26,7 @@ def describe(dialect: Dialect) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": dialect.title, "version": dialect.version, "description": dialect.description},
-        "servers": [{"url": mount or "/"} for mount in dialect.mounts],
+        "servers": [{"url": url.rstrip("/") + mount or "/"} for mount in dialect.mounts],
         "paths": paths,
         "components": {
             "schemas": schemas.components,

@@ -14,13 +14,14 @@ import msgspec
 from holdfast.web.dialect import Absent, Dialect
 from holdfast.web.openapi import describe
 
+_POLICY: Final = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none';"
+    b" frame-ancestors 'none'"
+)
+
 PAGE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
-    (
-        b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none';"
-        b" frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", _POLICY),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-cache"),
 )
