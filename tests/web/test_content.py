@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.core.model import ByteRange
-from holdfast.web.content import MAX_RANGES, disposition, ranges_of
+from holdfast.web.content import MAX_RANGES, disposition, http_date, ranges_of
 from tests.web.asgi import Client
 from tests.web.toy import Store
 
@@ -301,3 +301,8 @@ def test_no_name_breaks_the_header(name: str) -> None:
     header = disposition("inline", name)
     assert header.isascii()
     assert header.isprintable()
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_dates_are_http_dates(seconds: int) -> None:
+    assert http_date(seconds) == formatdate(seconds, usegmt=True)

@@ -7,6 +7,7 @@ error serializers, a second response object) is what dialects must shape themsel
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from types import MappingProxyType
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -37,6 +38,23 @@ DEFAULT_HEADERS: Final = (
 """What every answer carries that does not bring its own set."""
 
 _OVERRIDABLE: Final = frozenset(name.decode() for name, _ in DEFAULT_HEADERS)
+_USUAL_NAMES: Final = MappingProxyType(
+    {
+        name: name.lower().encode()
+        for name in (
+            "Accept-Ranges",
+            "Content-Disposition",
+            "Content-Range",
+            "ETag",
+            "Last-Modified",
+            "Location",
+            "Repr-Digest",
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+        )
+    }
+)
 _BODILESS: Final = frozenset({204, 304})
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -262,16 +280,18 @@ def header_list(reply: Reply, request_id: str) -> RawHeaders:
     if reply.media_type is not None:
         headers.append((b"content-type", _checked(reply.media_type)))
     for name, value in reply.headers:
-        lowered = name.lower()
-        raw = lowered.encode("ascii")
-        if lowered in _OVERRIDABLE:
-            headers = [pair for pair in headers if pair[0] != raw]
+        raw = _USUAL_NAMES.get(name)
+        if raw is None:
+            lowered = name.lower()
+            raw = lowered.encode("ascii")
+            if lowered in _OVERRIDABLE:
+                headers = [pair for pair in headers if pair[0] != raw]
         headers.append((raw, _checked(value)))
     return headers
 
 
 def _checked(value: str) -> bytes:
-    if "\n" in value or "\r" in value or "\0" in value:
+    if not value.isprintable() and ("\n" in value or "\r" in value or "\0" in value):
         raise ValueError("control character in a header value")
     return value.encode("latin-1")
 
