@@ -95,7 +95,7 @@ def plan_attachments(query: AttachmentQuery, small: Small) -> Select:
     rows = rows + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(query.window)
     streams = driver is None and not tests and (len(keys) == 1 or _list_index(query) != "attachments_listed")
     if driver is not None:
-        streams = driver.ordered and len(keys) == 1 or driver.few
+        streams = (driver.ordered and len(keys) == 1) or driver.few
     return Select(rows, total, attachment_of, _position, not streams)
 
 
@@ -379,5 +379,8 @@ def _types_stream(query: AttachmentQuery, types: Sequence[str], bounds: Sequence
     arms = []
     for type in types:
         own = Sql(f"l.account = ? AND l.type = ? AND l.trashed = {int(query.trashed)}", (query.account, type))
-        arms.append(Sql("SELECT DISTINCT l.attachment AS key FROM links l INDEXED BY links_typed WHERE ") + all_of([own, *bounds]))
+        arms.append(
+            Sql("SELECT DISTINCT l.attachment AS key FROM links l INDEXED BY links_typed WHERE ")
+            + all_of([own, *bounds])
+        )
     return joined(" UNION ", arms)

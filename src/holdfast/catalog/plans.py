@@ -80,7 +80,9 @@ def _select(
     total = Sql("SELECT count(*) FROM ") + source + " WHERE " + all_of(conditions)
     if window.after is not None:
         conditions = [*conditions, beyond(keys, places(window.after))]
-    rows = Sql("SELECT ") + columns + " FROM " + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(window)
+    rows = (
+        Sql("SELECT ") + columns + " FROM " + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(window)
+    )
     return Select(rows, total, value, position, scans)
 
 
@@ -220,7 +222,9 @@ def plan_entries(query: EntryQuery) -> Select:
     reached = beyond([key], places(after)) if after is not None else Sql("1")
     page = Sql("SELECT path, kind, key FROM (") + every + ") WHERE " + reached + order_by([key]) + limited(query.window)
     rows = Sql(f"SELECT {ATTACHMENT_COLUMNS}, {_FOLDER_COLUMNS}, e.path, e.kind FROM (") + page + ") e "
-    rows += "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
+    rows += (
+        "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
+    )
     scans = query.parent is None or query.words is not None or bool(query.where) or bool(query.scopes)
     return Select(rows + order_by([SortKey(Sql("e.path"), query.descending, False)]), total, _entry, _entry_path, scans)
 

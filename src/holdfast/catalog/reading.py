@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import apsw
-import msgspec
 
 from holdfast.catalog import plans
 from holdfast.catalog import rowcodec as codec
-from holdfast.catalog.attachment_plans import ancestor_in, attachment_within, path_within, plan_attachments, record_key
+from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
 from holdfast.core.model import RecordRef

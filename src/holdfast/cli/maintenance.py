@@ -14,13 +14,13 @@ def migrate(data: Data = None, config: Config = None) -> None:
     from holdfast.compose import migrate as run  # noqa: PLC0415
 
     try:
-        before, after = run(read_settings(config, data=data))
+        versions = run(read_settings(config, data=data))
     except InstallationError as error:
         fail(str(error), USAGE)
-    if before == after:
-        typer.echo(f"The schema is up to date (version {after})")
+    if versions.found == versions.known:
+        typer.echo(f"The schema is up to date (version {versions.known})")
     else:
-        typer.echo(f"Migrated the schema from version {before} to {after}")
+        typer.echo(f"Migrated the schema from version {versions.found} to {versions.known}")
 
 
 def doctor(data: Data = None, config: Config = None) -> None:

@@ -19,7 +19,7 @@ _OPEN_FILES = 65536
 _DRAIN_SECONDS = 30
 
 
-def serve(  # noqa: PLR0913 -- one parameter an option
+def serve(
     data: Data = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
@@ -57,7 +57,6 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             "propops": {"disposition": settings.propops_disposition},
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
-        access_log=_access_log(settings),
         ready=store.probe,
         stop=(store.close,),
     )

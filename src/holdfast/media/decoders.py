@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from PIL import Image, ImageOps
 
-
 MAX_PIXELS = 64 * 1024 * 1024
 """What is decoded in full: 8192 by 8192. At three to four bytes each it is half of the child's memory."""
 
