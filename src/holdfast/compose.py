@@ -10,7 +10,9 @@ from typing import Literal
 import msgspec
 
 from holdfast.blobs.disk import open_disk
-from holdfast.catalog.sqlite import SchemaTooNew, SqliteCatalog, migrate_sqlite, open_sqlite, schema_versions
+from holdfast.catalog.inspection import SchemaVersions, damage_of, migrate_file, versions_of
+from holdfast.catalog.migrations import SchemaTooNew
+from holdfast.catalog.sqlite import open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policy import Policy
 from holdfast.core.ports import Blobs, Catalog
@@ -57,13 +59,12 @@ def open_store(settings: Settings) -> Store:
     return Store(engines, policy)
 
 
-def migrate(settings: Settings) -> tuple[int, int]:
-    """Bring the schema up to date; its version before and after. Raises `InstallationError`."""
+def migrate(settings: Settings) -> SchemaVersions:
+    """Bring the schema up to date; the version found, and the one reached. Raises `InstallationError`."""
     path = _sqlite_path(settings)
     _make_folder(path.parent)
     try:
-        before = schema_versions(path)[0]
-        return before, migrate_sqlite(path)
+        return migrate_file(path)
     except SchemaTooNew as error:
         raise InstallationError(f"catalog: {error}") from None
     except HoldfastError as error:
@@ -152,14 +153,15 @@ def _check_schema(settings: Settings) -> Finding:
     if not path.exists():
         return Finding("warning", "schema", f"{path} is not there", "It is made when the server first starts")
     try:
-        present, known = schema_versions(path)
+        versions = versions_of(path)
     except HoldfastError as error:
         return Finding("error", "schema", error.detail, "Restore the catalog from a backup")
-    if present > known:
-        return Finding("error", "schema", f"Version {present} is newer than {known}", "Install a newer Holdfast")
-    if present < known:
-        return Finding("warning", "schema", f"Version {present} of {known}", "holdfast migrate brings it up to date")
-    return Finding("ok", "schema", f"Version {present}")
+    found, known = versions.found, versions.known
+    if found > known:
+        return Finding("error", "schema", f"Version {found} is newer than {known}", "Install a newer Holdfast")
+    if found < known:
+        return Finding("warning", "schema", f"Version {found} of {known}", "holdfast migrate brings it up to date")
+    return Finding("ok", "schema", f"Version {found}")
 
 
 def _check_catalog(settings: Settings) -> Iterator[Finding]:
@@ -168,7 +170,7 @@ def _check_catalog(settings: Settings) -> Iterator[Finding]:
         return
     problems: tuple[str, ...]
     try:
-        problems = SqliteCatalog.integrity(path)
+        problems = damage_of(path)
     except HoldfastError as error:
         problems = (error.detail,)
     for problem in problems:

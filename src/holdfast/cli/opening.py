@@ -29,8 +29,9 @@ def fail(problem: str, code: int = FAILED) -> NoReturn:
 
 def read_settings(config: Path | None = None, **overrides: object) -> Settings:
     """The settings with these overrides, or one line that names the setting, and exit code 2."""
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in overrides.items()}
     try:
-        return load_settings(overrides=overrides, config=config)
+        return load_settings(overrides=given, config=config)
     except SettingsError as error:
         fail(str(error), USAGE)
 

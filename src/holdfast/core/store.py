@@ -1,6 +1,6 @@
 """The front object. `identify` and `sign_in` say who is asking; `desk` is the only way to anything else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -14,7 +14,7 @@ from holdfast.core.folders import Folders
 from holdfast.core.identity import uuid7
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
 from holdfast.core.policy import Policy
-from holdfast.core.ports import Blobs, Catalog, Clock, Entropy, Passwords, Sniff, UsageQuery
+from holdfast.core.ports import AccountQuery, Blobs, Catalog, Clock, Entropy, Passwords, Sniff, UsageQuery, Window
 from holdfast.core.records import Records
 
 
@@ -103,7 +103,7 @@ class Store:
         self.renew = self._credentials.renew
         self.sign_out = self._credentials.sign_out
 
-    def desk(self, actor: Actor, keys: tuple[str, ...] = (), grants: tuple[str, ...] = ()) -> Desk:
+    def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
         """What the actor may do.
 
         `keys` are a vendor's permission keys for the operation at hand: an actor that holds one of them gets the
@@ -116,6 +116,10 @@ class Store:
     def operator(self) -> Operator:
         """The system's own desk. Not for callers over the network."""
         return Operator(Accounts(self._engines.catalog, self._engines.clock), self._credentials, self.desk)
+
+    async def probe(self) -> None:
+        """Whether the engines answer. Raises `Unavailable`."""
+        await self._engines.catalog.find(AccountQuery(Window(limit=1)))
 
     async def close(self) -> None:
         """Let go of the engines."""

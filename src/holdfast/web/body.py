@@ -185,7 +185,7 @@ async def _from_delimiter(chunks: AsyncIterator[bytes], delimiter: bytes) -> Asy
             continue
         head += chunk
         if len(head) >= len(delimiter) + 4:
-            if not head.removeprefix(b"\r\n").startswith(delimiter):
+            if not head.removeprefix(b"\r\n").startswith(delimiter + b"\r\n"):
                 raise Malformed("Malformed form: it does not begin with its boundary")
             begun = True
             yield head

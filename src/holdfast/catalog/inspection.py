@@ -1,0 +1,53 @@
+"""Looking at a SQLite catalog from outside, without serving from it: `migrate` and `doctor`."""
+
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from holdfast.catalog.connection import connect, translated
+from holdfast.catalog.migrations import known_migrations, migrate, schema_version
+
+
+class SchemaVersions(msgspec.Struct, frozen=True):
+    """The schema's version in the file, and the newest that this program knows."""
+
+    found: int
+    known: int
+
+
+def migrate_file(path: Path) -> SchemaVersions:
+    """Bring the file's schema up to date, making the file if it is missing; `found` is the version before.
+
+    Raises `SchemaTooNew`, `Unavailable`.
+    """
+    connection = connect(path, "write")
+    try:
+        with translated():
+            before = schema_version(connection)
+        return SchemaVersions(before, migrate(connection, path, known_migrations()))
+    finally:
+        connection.close()
+
+
+def versions_of(path: Path) -> SchemaVersions:
+    """Where an existing file's schema stands. Raises `Unavailable`."""
+    with translated():
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        with translated():
+            return SchemaVersions(schema_version(connection), known_migrations()[-1].version)
+    finally:
+        connection.close()
+
+
+def damage_of(path: Path) -> tuple[str, ...]:
+    """What is wrong with an existing file, in the engine's words; empty if nothing is. Reads all of it."""
+    with translated():
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        with translated():
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
+    finally:
+        connection.close()
+    return tuple(str(row[0]) for row in rows if row[0] != "ok")

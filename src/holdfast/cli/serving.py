@@ -1,0 +1,132 @@
+"""`holdfast serve`: the settings, the store, the application and the HTTP server, put together."""
+
+import functools
+import logging
+import resource
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from holdfast.cli.opening import USAGE, Config, Data, fail, read_settings, with_store
+from holdfast.settings import Settings, SettingsError
+
+_BACKLOG = 16384
+_HEAD_SECONDS = 10
+_HEAD_BYTES = 16384
+_OPEN_FILES = 65536
+_DRAIN_SECONDS = 30
+
+
+def serve(
+    data: Data = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Server processes.")] = None,
+    config: Config = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Make a demo account with sample files and print a token and curl lines.")
+    ] = False,
+) -> None:
+    """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
+    settings = read_settings(config, data=data, host=host, port=port, workers=workers)
+    _set_up_logging(settings)
+    _raise_open_files()
+    _prepare(settings)
+    if demo:
+        _print_demo(settings)
+    _run(settings)
+
+
+def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN401 -- the server takes any callable
+    """The application on an opened store; called once in each server process."""
+    from holdfast.app import Options, build  # noqa: PLC0415 -- the command line starts without the web
+    from holdfast.compose import open_store  # noqa: PLC0415
+    from holdfast.dialects import ALL  # noqa: PLC0415
+
+    _set_up_logging(settings)
+    store = open_store(settings)
+    chosen = settings.choose_dialects([dialect.name for dialect in ALL])
+    options = Options(
+        public_url=settings.public_url or None,
+        trusted_proxies=settings.trusted_proxies,
+        max_body=settings.upload_limit + (1 << 20),
+        rates={"property_deck": settings.property_deck_rate_limit or None},
+        choices={
+            "propops": {"disposition": settings.propops_disposition},
+            "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
+        },
+        access_log=sys.stderr.buffer.write if settings.access_log else None,
+        open_metrics=settings.metrics_access == "open",
+        ready=store.probe,
+        stop=(store.close,),
+    )
+    return build(store, [dialect for dialect in ALL if dialect.name in chosen], options)
+
+
+def _prepare(settings: Settings) -> None:
+    """Refuse a start that could not work, in one line, before any server process begins."""
+    from holdfast.compose import InstallationError, migrate  # noqa: PLC0415
+    from holdfast.dialects import ALL  # noqa: PLC0415
+
+    try:
+        settings.choose_dialects([dialect.name for dialect in ALL])
+        migrate(settings)
+    except (InstallationError, SettingsError) as error:
+        fail(str(error), USAGE)
+
+
+def _print_demo(settings: Settings) -> None:
+    from holdfast.cli.demo import curl_lines, prepare_demo  # noqa: PLC0415
+
+    demo = with_store(settings, prepare_demo)
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    typer.echo(f"Holdfast serves the demo account at {base} (reference: {base}/docs)\n")
+    typer.echo(f"Token: {demo.token}\n\n{curl_lines(base, demo)}\n")
+    sys.stdout.flush()
+
+
+def _run(settings: Settings) -> None:
+    from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415
+    from granian.http import HTTP1Settings  # noqa: PLC0415
+    from granian.server import Server  # noqa: PLC0415
+
+    server = Server(
+        "holdfast",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        loop=Loops.uvloop,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_BACKLOG,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_DRAIN_SECONDS,
+        log_enabled=False,
+    )
+    server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
+
+
+def _raise_open_files() -> None:
+    """As many open files as the system allows, since each connection and each download is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _set_up_logging(settings: Settings) -> None:
+    from holdfast.app import log_formatter  # noqa: PLC0415 -- the command line starts without the web
+
+    handler = logging.StreamHandler(sys.stderr)
+    if settings.log_format == "json":
+        handler.setFormatter(log_formatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
