@@ -238,7 +238,14 @@ async def test_trash_takes_an_attachment_out_of_lists_and_restore_puts_it_back(c
 async def test_removal_takes_along_what_hangs_on_a_row(catalog: Catalog) -> None:
     two = rows.attachment(2)
     links = [rows.link(ONE, C1), rows.link(ONE, P1, 1), rows.link(two, C1)]
-    known = [rows.record("contact", "1"), rows.record("property", "1"), ONE, two, rows.version(ONE), rows.version(two)]
+    known: list[Row] = [
+        rows.record("contact", "1"),
+        rows.record("property", "1"),
+        ONE,
+        two,
+        rows.version(ONE),
+        rows.version(two),
+    ]
     await catalog.transact(adding([*known, *links, rows.blob(1)]))
     await catalog.transact(removing(ONE))
     assert await catalog.get(VersionKey(1, ONE.id, 1)) is None
@@ -300,7 +307,7 @@ async def test_a_move_rewrites_what_is_below_and_nothing_beside(catalog: Catalog
     folders = ["/a", "/a/b", "/a/b/c", "/ab", "/a-b", "/a b", "/A"]
     places = [("/a", None), ("/a/b", None), ("/a/b/c", 5), ("/ab", None), ("/a-b", 5), ("/A", None), ("/", None)]
     files = [rows.attachment(n, name="a", folder=place, trashed_at=at) for n, (place, at) in enumerate(places, 1)]
-    twin = [rows.folder("/a/b", 2), rows.attachment(1, 2, name="a", folder="/a/b")]
+    twin: list[Row] = [rows.folder("/a/b", 2), rows.attachment(1, 2, name="a", folder="/a/b")]
     await catalog.transact(adding([*map(rows.folder, folders), *files, *twin, rows.ledger()]))
     moved = await catalog.transact(lambda tx: tx.move(MoveTree(1, "/a", "/x/合", at=77, actor="user:9")))
     assert moved == 6
