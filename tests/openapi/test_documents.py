@@ -86,7 +86,7 @@ def operations() -> Iterator[Any]:
             yield pytest.param(dialect.name, operation, id=f"{dialect.name} {operation.label}")
 
 
-@pytest.mark.parametrize(("dialect", "operation"), operations())
+@pytest.mark.parametrize(("dialect", "operation"), list(operations()))
 def test_replies_keep_to_the_document(
     server: Served, authorization: dict[str, str], known: dict[str, list[str]], dialect: str, operation: Any
 ) -> None:
