@@ -58,7 +58,7 @@ def interval(text: str, now: int) -> Interval:
         start, end = _between(left, right) if slash else _alone(left, present)
     except OverflowError:
         raise ValueError("out of range") from None
-    if end < start:
+    if end <= start:
         raise ValueError("it ends before it begins")
     return Interval((start - _EPOCH) // _MICROSECOND, (end - _EPOCH) // _MICROSECOND)
 
