@@ -1,7 +1,7 @@
 """A whole installation that speaks Property Deck, and short words for what tests do with it."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,13 +107,14 @@ async def staged(
     *,
     rates: Mapping[str, int | None] | None = None,
     hand: Hand | None = None,
-    clock: Callable[[], float] = time.time,
+    choices: Mapping[str, str | int] | None = None,
     **settings: object,
 ) -> AsyncIterator[Stage]:
     """Open a stage in the folder, by default without a rate; with `hand`, all its times come from there."""
     rates = {"property-deck": None} if rates is None else rates
-    options = Options(rates=rates, clock=clock if hand is None else hand.seconds)
-    async with installed(folder, options, **settings) as opened:
+    clock = time.time if hand is None else hand.seconds
+    options = Options(rates=rates, clock=clock, choices={"property-deck": choices or {}})
+    async with installed(folder, options, ALL, **settings) as opened:
         house = opened
         if hand is not None:
             store = Store(structs.replace(opened.store._engines, clock=hand), opened.store.policy)
