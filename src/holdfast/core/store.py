@@ -131,6 +131,7 @@ class Store:
         self.sign_in = self._credentials.sign_in
         self.sign_in_client = self._credentials.sign_in_client
         self.renew = self._credentials.renew
+        self.prolong = self._credentials.prolong
         self.sign_out = self._credentials.sign_out
 
     def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
