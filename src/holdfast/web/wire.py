@@ -83,17 +83,21 @@ class Wire:
         self.length: int | None = None
         self.encoded = False
         self.expects_continue = False
-        self.complete = not str(scope.get("http_version", "1.1")).startswith(("2", "3"))
+        chunked = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                self.length = int(value) if value.isdigit() else None
-                self.complete = self.length == 0
+                self.length = int(value) if value.isdigit() and len(value) < 20 else None
             elif name == b"transfer-encoding":
-                self.complete = False
+                chunked = True
             elif name == b"content-encoding":
                 self.encoded = value.strip().lower() not in {b"", b"identity"}
             elif name == b"expect":
                 self.expects_continue = value.strip().lower() == b"100-continue"
+        if chunked:
+            # Whatever else is announced: the framing decides (RFC 9112 section 6.3).
+            self.length = None
+        announced = chunked or self.length is not None or str(scope.get("http_version", "1.1")).startswith(("2", "3"))
+        self.complete = self.length == 0 or not announced
 
     async def receive(self) -> Event:
         """The server's next event, passed on as it is; on the way the end of the body, or its cut, is noted."""
@@ -136,7 +140,7 @@ class Wire:
 
     async def drain(self) -> None:
         """Read and drop what is left of a refused body, within limits, so that an ordinary client sees the answer."""
-        if self.complete or self.cut or self._stuck:
+        if not self._is_open() or self._stuck:
             return
         if self.expects_continue or (self.length or 0) - self.received > self.pace.drain_bytes:
             self.close = True
@@ -144,13 +148,16 @@ class Wire:
         stop = self.received + self.pace.drain_bytes
         try:
             async with asyncio.timeout(self.pace.drain_seconds):
-                while not self.complete and not self.cut and self.received <= stop:
+                while self._is_open() and self.received <= stop:
                     await self.receive()
         except (TimeoutError, TooSlow):
             self._stuck = True
         finally:
             self._disarm()
         self.close = not self.complete
+
+    def _is_open(self) -> bool:
+        return not (self.complete or self.cut)
 
     async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """A whole answer at once."""
