@@ -104,7 +104,7 @@ async def read_note_files(call: Call) -> Reply:
         )
         for file in files
     ]
-    return json(NoteFileList(items, len(items)))
+    return json(NoteFileList(data=items, count=len(items)))
 
 
 async def read_branch_files(call: Call) -> Reply:
@@ -126,7 +126,7 @@ async def read_branch_files(call: Call) -> Reply:
         )
         for file in files
     ]
-    return json(BranchFileList(items, len(items)))
+    return json(BranchFileList(data=items, count=len(items)))
 
 
 async def _listed(call: Call, source: Source) -> tuple[Record, tuple[Attachment, ...]]:
@@ -154,7 +154,7 @@ def _job_files(record: Record, files: tuple[Attachment, ...]) -> Reply:
         )
         for file in files
     ]
-    return json(JobFileList(items, len(items)))
+    return json(JobFileList(data=items, count=len(items)))
 
 
 def _own(file: Attachment) -> dict[str, object]:
@@ -214,7 +214,7 @@ async def _submitted(call: Call, source: Source) -> Reply:
             intake,
             NewAttachment(intake.name, hooks=(Hook(target, source.roles[0]),), properties={OWN: _known(call, fields)}),
         )
-    return json(Written(Reference(attachment.number, attachment.id)))
+    return json(Written(data=Reference(attachment.number, attachment.id)))
 
 
 async def _read_form(call: Call, source: Source, intake: Intake) -> tuple[dict[str, str], bool]:

@@ -89,7 +89,7 @@ async def read_jobs(call: Call) -> Reply:
         if uuid is None:
             raise bad_parameter("uuid")
         record = await call.desk.records.get(job_ref(JOB, uuid, "uuid"))
-        return json(JobsReply((await _views(call, (record,)))[0]))
+        return json(JobsReply(data=(await _views(call, (record,)))[0]))
     window = read_window(parameters)
     query = RecordQuery(call.actor.account, window, RecordFilter((JOB,), _conditions(parameters)))
     wanted = [name for name in ("photos_count", "documents_count") if parameters.flag(f"has_{name[:-6]}")]
@@ -97,7 +97,7 @@ async def read_jobs(call: Call) -> Reply:
         views = await _holding(call, query, wanted)
     else:
         views = await _views(call, (await call.desk.records.find(query)).items)
-    return json(JobsReply(views, len(views)))
+    return json(JobsReply(data=views, count=len(views)))
 
 
 def _conditions(parameters: Parameters) -> tuple[Where, ...]:
@@ -195,7 +195,7 @@ async def _create(call: Call, told: JobCommand) -> Reply:
         record = await call.desk.records.create(new, also=_numbered)
     except Invalid as refused:
         raise await _explained(call, refused, new.parents) from None
-    return json(Written(Reference(record.number, record.id)))
+    return json(Written(data=Reference(record.number, record.id)))
 
 
 async def _update(call: Call, ref: RecordRef, told: JobCommand) -> None:
@@ -267,7 +267,7 @@ async def read_notes(call: Call) -> Reply:
     records = (await call.desk.records.find(query)).items
     counts = await call.desk.records.tally(tuple(record.ref for record in records))
     views = [_note(record, job.number, counts.get(record.ref, 0)) for record in records]
-    return json(NoteList(views, len(views)))
+    return json(NoteList(data=views, count=len(views)))
 
 
 def _note(record: Record, job: int, files: int) -> NoteView:
@@ -296,4 +296,4 @@ async def write_note(call: Call) -> Reply:
     attributes = {"note_text": told.note_text, "send_email": told.send_email, "created_by_name": call.actor.name}
     new = NewRecord(RecordRef(CASE_NOTE, call.desk.new_id()), attributes, (job.ref,))
     record = await call.desk.records.create(new)
-    return json(NoteCreated(record.number, record.id))
+    return json(NoteCreated(note_id=record.number, note_uuid=record.id))

@@ -52,7 +52,7 @@ async def login(call: Call) -> Reply:
         raise WrongPassword from None
     guesses.succeeded(*keys)
     user = UserView(session.actor.name, told.email.lower(), account_type(session.actor))
-    return json(LoggedIn(session.secret, moment(session.expires_at), user))
+    return json(LoggedIn(token=session.secret, expires_at=moment(session.expires_at), user=user))
 
 
 async def mobile_auth(call: Call) -> Reply:
@@ -76,12 +76,13 @@ async def mobile_auth(call: Call) -> Reply:
     secret = told.token
     if actor.kind != "token":
         secret = (await call.store.prolong(told.token, lifetime=_MOBILE)).secret
-    return json(MobileSession(secret, csrf_token(secret), UserView(actor.name, None, account_type(actor))))
+    user = UserView(actor.name, None, account_type(actor))
+    return json(MobileSession(session_token=secret, csrf_token=csrf_token(secret), user=user))
 
 
 async def issue_csrf_token(call: Call) -> Reply:
     """GET /api/security/csrf-token."""
-    return json(CsrfIssued(CsrfToken(csrf_token(call.secret or ""))))
+    return json(CsrfIssued(data=CsrfToken(csrf_token(call.secret or ""))))
 
 
 async def permissions(call: Call) -> Reply:
@@ -89,7 +90,7 @@ async def permissions(call: Call) -> Reply:
     routes = call.dialect.routes if call.dialect is not None else ()
     granted = {key: _opens(call.actor, key, route) for route in routes for key in route.keys}
     kind = account_type(call.actor)
-    return json(PermissionsReply(PermissionsView(granted, kind, kind, _ACCOUNT_TYPES[kind])))
+    return json(PermissionsReply(data=PermissionsView(granted, kind, kind, _ACCOUNT_TYPES[kind])))
 
 
 def _opens(actor: Actor, key: str, route: Route) -> bool:

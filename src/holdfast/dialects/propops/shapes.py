@@ -35,12 +35,12 @@ class Reference(msgspec.Struct, frozen=True):
     uuid: str
 
 
-class Written(msgspec.Struct, frozen=True):
+class Written(msgspec.Struct, frozen=True, kw_only=True):
     """A write that was done; `data`, which is ours, names the row that it made."""
 
-    data: Reference | UnsetType = UNSET
     success: bool = True
     message: str = DONE
+    data: Reference | UnsetType = UNSET
 
 
 # ---------------------------------------------------------------- sessions
@@ -61,14 +61,14 @@ class UserView(msgspec.Struct, frozen=True):
     account_type: str
 
 
-class LoggedIn(msgspec.Struct, frozen=True):
+class LoggedIn(msgspec.Struct, frozen=True, kw_only=True):
     """The reply to a log-in."""
 
+    success: bool = True
     token: str
+    token_type: str = "Bearer"  # noqa: S105 the word that goes before a token
     expires_at: str
     user: UserView
-    success: bool = True
-    token_type: str = "Bearer"  # noqa: S105 the word that goes before a token
     usage: str = "Authorization: Bearer <token>"
 
 
@@ -82,14 +82,14 @@ class MobileAuth(msgspec.Struct, frozen=True):
     app_version: str = ""
 
 
-class MobileSession(msgspec.Struct, frozen=True):
+class MobileSession(msgspec.Struct, frozen=True, kw_only=True):
     """The reply to a mobile log-in."""
 
+    success: bool = True
+    message: str = DONE
     session_token: str
     csrf_token: str
     user: UserView
-    success: bool = True
-    message: str = DONE
 
 
 class CsrfToken(msgspec.Struct, frozen=True):
@@ -98,11 +98,11 @@ class CsrfToken(msgspec.Struct, frozen=True):
     token: str
 
 
-class CsrfIssued(msgspec.Struct, frozen=True):
+class CsrfIssued(msgspec.Struct, frozen=True, kw_only=True):
     """The reply of GET /api/security/csrf-token."""
 
-    data: CsrfToken
     success: bool = True
+    data: CsrfToken
     message: str = "CSRF token issued"
 
 
@@ -115,12 +115,12 @@ class PermissionsView(msgspec.Struct, frozen=True):
     account_type_id: int
 
 
-class PermissionsReply(msgspec.Struct, frozen=True):
+class PermissionsReply(msgspec.Struct, frozen=True, kw_only=True):
     """The reply of GET /api/users/permissions."""
 
-    data: PermissionsView
     success: bool = True
     message: str = DONE
+    data: PermissionsView
 
 
 # ---------------------------------------------------------------- jobs and case notes
@@ -204,13 +204,13 @@ class JobView(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str
 
 
-class JobsReply(msgspec.Struct, frozen=True):
+class JobsReply(msgspec.Struct, frozen=True, kw_only=True):
     """One page of jobs with its count, or one job."""
 
-    data: list[JobView] | JobView
-    count: int | UnsetType = UNSET
     success: bool = True
     message: str = DONE
+    data: list[JobView] | JobView
+    count: int | UnsetType = UNSET
 
 
 class NewNote(msgspec.Struct, frozen=True):
@@ -222,13 +222,13 @@ class NewNote(msgspec.Struct, frozen=True):
     csrf_token: str | None = None
 
 
-class NoteCreated(msgspec.Struct, frozen=True):
+class NoteCreated(msgspec.Struct, frozen=True, kw_only=True):
     """The reply to a new case note; `note_uuid` is ours, and saves a list."""
 
-    note_id: int
-    note_uuid: str
     success: bool = True
     message: str = DONE
+    note_id: int
+    note_uuid: str
 
 
 class NoteView(msgspec.Struct, frozen=True):
@@ -244,13 +244,13 @@ class NoteView(msgspec.Struct, frozen=True):
     created_at: str
 
 
-class NoteList(msgspec.Struct, frozen=True):
+class NoteList(msgspec.Struct, frozen=True, kw_only=True):
     """One page of case notes."""
 
-    data: list[NoteView]
-    count: int
     success: bool = True
     message: str = DONE
+    data: list[NoteView]
+    count: int
 
 
 # ---------------------------------------------------------------- files (contract 5.7)
@@ -298,28 +298,28 @@ class BranchFile(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class JobFileList(msgspec.Struct, frozen=True):
+class JobFileList(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a job's documents or photos."""
 
+    success: bool = True
+    message: str = DONE
     data: list[JobFile]
     count: int
-    success: bool = True
-    message: str = DONE
 
 
-class NoteFileList(msgspec.Struct, frozen=True):
+class NoteFileList(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a case note's attachments."""
 
+    success: bool = True
+    message: str = DONE
     data: list[NoteFile]
     count: int
-    success: bool = True
-    message: str = DONE
 
 
-class BranchFileList(msgspec.Struct, frozen=True):
+class BranchFileList(msgspec.Struct, frozen=True, kw_only=True):
     """One page of a branch's documents."""
 
-    data: list[BranchFile]
-    count: int
     success: bool = True
     message: str = DONE
+    data: list[BranchFile]
+    count: int
