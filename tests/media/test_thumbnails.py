@@ -26,7 +26,7 @@ class Answers:
 
 
 async def no_bytes() -> AsyncIterator[bytes]:
-    for chunk in ():
+    for chunk in (b"",):
         yield chunk
 
 
