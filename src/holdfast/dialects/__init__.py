@@ -2,6 +2,7 @@
 
 from holdfast.dialects.native import NATIVE
 from holdfast.dialects.property_deck import PROPERTY_DECK
+from holdfast.dialects.propops import PROPOPS
 from holdfast.web.dialect import Dialect
 
-ALL: tuple[Dialect, ...] = (NATIVE, PROPERTY_DECK)
+ALL: tuple[Dialect, ...] = (NATIVE, PROPOPS, PROPERTY_DECK)
