@@ -1,0 +1,166 @@
+"""What Case IQ's API prints: file records and cases (seed 2, sections 1, 2 and 4; contract section 4, record shape)."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, get_type_hints
+from uuid import UUID, uuid5
+
+import msgspec
+
+from holdfast.core.errors import Invalid
+from holdfast.core.model import Attachment, Record
+from holdfast.web.query import moment_text
+
+CASE: Final = "case"
+TAG: Final = "tag"
+
+KIND: Final = "File Upload"
+ENCODING: Final = "7bit"
+LOCALE: Final = "en_US"
+
+KIND_PROPERTY: Final = "case_iq.kind"
+ENCODING_PROPERTY: Final = "case_iq.encoding"
+LOCALE_PROPERTY: Final = "case_iq.templateLocale"
+TAGS_PROPERTY: Final = "case_iq.bulkTags"
+
+OPEN: Final = "Open"
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_WORKFLOWS: Final = UUID("5d0f8a52-6c1e-5b0a-9d3c-3f1f5f3f7a10")
+
+Uuid = Annotated[str, msgspec.Meta(extra_json_schema={"format": "uuid"})]
+Moment = Annotated[
+    str,
+    msgspec.Meta(
+        description="UTC, to the microsecond; no two creations of one account share it.",
+        examples=["2025-01-31T14:05:09.123456Z"],
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """A file on a case."""
+
+    id: Uuid
+    createdDate: Moment
+    name: str
+    nameWithoutExtension: str
+    encoding: str
+    mimeType: str
+    objectId: Annotated[str, msgspec.Meta(description="The stored bytes, by their SHA-256.")]
+    sizeBytes: Annotated[int, msgspec.Meta(ge=0)]
+    kind: str
+    fileFormat: Annotated[str, msgspec.Meta(description="The name's extension in lower case, or nothing.")]
+    caseId: str
+    description: str | None
+    templateLocale: str
+    bulkTags: list[str]
+    createdBy: str
+    lastUpdatedDate: Moment
+
+
+class CaseRecord(msgspec.Struct, frozen=True):
+    """What the server itself says of a case; the case's own fields stand beside these."""
+
+    id: str
+    createdDate: Moment
+    caseNumber: Annotated[str, msgspec.Meta(examples=["2024-002"])]
+    caseStatus: str
+    lastWorkflowId: Uuid
+    createdBy: str
+    lastUpdatedDate: Moment
+
+
+def _narrowed(whole: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
+    """The same members, of which only `id` must come: what `fields` leaves of a record."""
+    hints = get_type_hints(whole, include_extras=True)
+    members = [(key, hint | msgspec.UnsetType, msgspec.UNSET) for key, hint in hints.items() if key != "id"]
+    return msgspec.defstruct(name, [("id", hints["id"]), *members], frozen=True)
+
+
+FILE_MEMBERS: Final = FileRecord.__struct_fields__
+CASE_MEMBERS: Final = frozenset(CaseRecord.__struct_fields__)
+
+FilePage: Final = msgspec.defstruct(
+    "FilePage", [("records", list[_narrowed(FileRecord, "ListedFile")]), ("count", int)], frozen=True  # type: ignore[misc]
+)
+CasePage: Final = msgspec.defstruct(
+    "CasePage", [("records", list[_narrowed(CaseRecord, "ListedCase")]), ("count", int)], frozen=True  # type: ignore[misc]
+)
+
+
+def checked_uuid(text: str, what: str) -> str:
+    """The id in lower case. Raises `Invalid` for what is not a UUID."""
+    if not _UUID.fullmatch(text):
+        raise Invalid(f"{what} must be a UUID", fields={what: "not a UUID"})
+    return text.lower()
+
+
+def stamp(microseconds: int) -> str:
+    """A time with all six digits of the microseconds, so that it can be handed back as `before` or `after`."""
+    return moment_text(microseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """The name without its last extension, and the extension. `.profile` and `notes.` have none."""
+    stem, _, extension = name.rpartition(".")
+    return (stem, extension) if stem and extension else (name, "")
+
+
+def file_record(attachment: Attachment, case: str) -> FileRecord:
+    """The attachment as it hangs on that case."""
+    stem, extension = split_name(attachment.name)
+    properties = attachment.properties
+    return FileRecord(
+        id=attachment.id,
+        createdDate=stamp(attachment.created_at),
+        name=attachment.name,
+        nameWithoutExtension=stem,
+        encoding=_said(properties, ENCODING_PROPERTY, ENCODING),
+        mimeType=attachment.media_type,
+        objectId=attachment.sha256.hex(),
+        sizeBytes=attachment.size,
+        kind=_said(properties, KIND_PROPERTY, KIND),
+        fileFormat=extension.lower(),
+        caseId=case,
+        description=attachment.description,
+        templateLocale=_said(properties, LOCALE_PROPERTY, LOCALE),
+        bulkTags=_listed(properties.get(TAGS_PROPERTY)),
+        createdBy=attachment.created_by,
+        lastUpdatedDate=stamp(attachment.updated_at),
+    )
+
+
+def _said(properties: Mapping[str, Any], name: str, default: str) -> str:
+    """A text property; files that came by another API do not have it."""
+    value = properties.get(name)
+    return value if isinstance(value, str) else default
+
+
+def _listed(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def case_number(record: Record) -> str:
+    """Year of creation and number in the account: `2024-002`."""
+    return f"{moment_text(record.created_at).year}-{record.number:03d}"
+
+
+def workflow_id(account: int) -> str:
+    """The one workflow that every case of an account follows."""
+    return str(uuid5(_WORKFLOWS, str(account)))
+
+
+def case_record(record: Record) -> dict[str, Any]:
+    """The case with its own fields; what the server assigns cannot be overwritten by them."""
+    assigned = CaseRecord(
+        id=record.id,
+        createdDate=stamp(record.created_at),
+        caseNumber=case_number(record),
+        caseStatus=record.state or OPEN,
+        lastWorkflowId=workflow_id(record.account),
+        createdBy=record.created_by,
+        lastUpdatedDate=stamp(record.updated_at),
+    )
+    return {**record.attributes, **msgspec.structs.asdict(assigned)}
