@@ -18,7 +18,9 @@ EDIT_CASES: Final = "case_iq.case.edit"
 
 
 def _route(method: Method, path: str, handler: Handler, summary: str, key: str, *grants: str) -> Route:
-    return Route(method, API + path, handler, keys=(key,), grants=grants, summary=summary, operation=OPERATIONS[handler])
+    return Route(
+        method, API + path, handler, keys=(key,), grants=grants, summary=summary, operation=OPERATIONS[handler]
+    )
 
 
 ROUTES: Final = (

@@ -123,7 +123,7 @@ async def save_file(call: Call) -> Reply:
 def _note(fields: dict[str, list[str]], part: body.Field) -> None:
     if part.name == "file":
         raise Invalid("file must be a file with a name", fields={"file": "not a file"})
-    if part.name == "bulkTags" or part.name.startswith("bulkTags[") and part.name != "bulkTags[]":
+    if part.name == "bulkTags" or (part.name.startswith("bulkTags[") and part.name != "bulkTags[]"):
         raise Invalid("Repeat bulkTags[] once per tag ID", fields={part.name: "send bulkTags[]"})
     if part.name not in _SINGLE and part.name != "bulkTags[]":
         raise Invalid(f"There is no form field {part.name!r}", fields={part.name: "unknown field"})
@@ -153,7 +153,8 @@ async def _take_file(call: Call, intake: Intake, part: body.FilePart, fields: di
         TAGS_PROPERTY: await _known_tags(call, fields.get("bulkTags[]", [])),
     }
     await intake.take(part.chunks, name=part.filename, declared_type=part.media_type)
-    return NewAttachment(part.filename, (fields.get("description") or [None])[0], (hook,), properties=properties)
+    description = fields["description"][0] if "description" in fields else None
+    return NewAttachment(part.filename, description, (hook,), properties=properties)
 
 
 def _single(fields: Mapping[str, list[str]], name: str, default: str | None = None) -> str:
@@ -232,7 +233,7 @@ async def listed(call: Call) -> Reply:
     parameters.finish()
     query = _query(call, listing, asked)
     found = [] if query is None else await _collect(call, listing, query, _keeps(asked))
-    return listing.reply(msgspec.structs.asdict(file_record(attachment, case)) for attachment, case in found)
+    return listing.reply(msgspec.to_builtins(file_record(attachment, case)) for attachment, case in found)
 
 
 def _query(call: Call, listing: Listing, asked: Mapping[str, str]) -> AttachmentQuery | None:
@@ -306,4 +307,3 @@ async def _collect(call: Call, listing: Listing, query: AttachmentQuery, keep: K
         if page.next is None:
             return found
         query = msgspec.structs.replace(query, window=Window(listing.limit, after=page.next))
-

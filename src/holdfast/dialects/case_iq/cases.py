@@ -1,8 +1,8 @@
 """Cases, as far as files need them: create, read, replace, change, move on, list (contract section 5)."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -32,11 +32,11 @@ _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,99}")
 _LIST_PARAMETERS: Final = frozenset({"limit", "before", "after", "sort", "order", "fields"})
 
 
-class Transition(msgspec.Struct, frozen=True):
+class Transition(msgspec.Struct, frozen=True, rename="camel"):
     """The status to go to, the workflow that leads there (the case's `lastWorkflowId`), and why."""
 
-    caseStatus: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-    workflowId: str
+    case_status: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    workflow_id: str
     reason: Annotated[str, msgspec.Meta(max_length=10_000)] | None = None
 
 
@@ -69,11 +69,11 @@ async def transition(call: Call) -> Reply:
     """POST /api-public/1.0/case/{id}/transition."""
     asked = await body.json(call, Transition)
     record = await _case(call)
-    if checked_uuid(asked.workflowId, "workflowId") != workflow_id(record.account):
+    if checked_uuid(asked.workflow_id, "workflowId") != workflow_id(record.account):
         raise Invalid("There is no such workflow for this case", fields={"workflowId": "unknown"})
-    if asked.caseStatus == (record.state or OPEN):
-        raise Conflict(f"The case is already in status {asked.caseStatus}")
-    change = RecordChange({REASON: asked.reason}, state=asked.caseStatus)
+    if asked.case_status == (record.state or OPEN):
+        raise Conflict(f"The case is already in status {asked.case_status}")
+    change = RecordChange({REASON: asked.reason}, state=asked.case_status)
     changed = await call.desk.records.change(record.ref, change, frozenset({record.revision}))
     return json(case_record(changed))
 
@@ -157,5 +157,5 @@ def _numbered(value: str) -> list[Where]:
     year = int(found[1]) if found is not None else 0
     if found is None or not 1970 <= year < 9999 or found[2] != f"{int(found[2]):03d}":
         return [Where("number", "in", ())]
-    since, until = (int(datetime(each, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000 for each in (year, year + 1))
+    since, until = (int(dt.datetime(each, 1, 1, tzinfo=dt.UTC).timestamp()) * 1_000_000 for each in (year, year + 1))
     return [Where("number", "eq", int(found[2])), Where("created_at", "ge", since), Where("created_at", "lt", until)]

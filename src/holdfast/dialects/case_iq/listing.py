@@ -47,9 +47,7 @@ class Listing(NamedTuple):
         return json({"records": shown, "count": len(shown)})
 
 
-def read_listing(
-    parameters: Parameters, sortable: Mapping[str, Sortable], members: Collection[str] | None
-) -> Listing:
+def read_listing(parameters: Parameters, sortable: Mapping[str, Sortable], members: Collection[str] | None) -> Listing:
     """Read what all lists have in common. `members` are the fields that may be named, None for any. Raises `Invalid`.
 
     `before` is smaller and `after` is greater than the value, in either order.

@@ -24,7 +24,7 @@ class AccessToken(msgspec.Struct, frozen=True):
 
     access_token: str
     expires_in: int
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 the kind of the token
 
 
 async def token(call: Call) -> Reply:
@@ -39,9 +39,7 @@ async def token(call: Call) -> Reply:
         return refused(400, "invalid_scope", "Scope is not supported")
     ttl = _ttl(asked.get("ttl"))
     if not 0 < ttl <= MAX_TTL:
-        return refused(
-            400, "invalid_request", f"Requested ttl of {ttl} is greater than the maximum value {MAX_TTL}"
-        )
+        return refused(400, "invalid_request", f"Requested ttl of {ttl} is greater than the maximum value {MAX_TTL}")
     return await _signed_in(call, _text(asked, "client_id"), _text(asked, "client_secret"), ttl)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import GenericAlias
 from typing import Annotated, Any, Final, get_type_hints
 from uuid import UUID, uuid5
 
@@ -39,55 +40,52 @@ Moment = Annotated[
 ]
 
 
-class FileRecord(msgspec.Struct, frozen=True):
+class FileRecord(msgspec.Struct, frozen=True, rename="camel"):
     """A file on a case."""
 
     id: Uuid
-    createdDate: Moment
+    created_date: Moment
     name: str
-    nameWithoutExtension: str
+    name_without_extension: str
     encoding: str
-    mimeType: str
-    objectId: Annotated[str, msgspec.Meta(description="The stored bytes, by their SHA-256.")]
-    sizeBytes: Annotated[int, msgspec.Meta(ge=0)]
+    mime_type: str
+    object_id: Annotated[str, msgspec.Meta(description="The stored bytes, by their SHA-256.")]
+    size_bytes: Annotated[int, msgspec.Meta(ge=0)]
     kind: str
-    fileFormat: Annotated[str, msgspec.Meta(description="The name's extension in lower case, or nothing.")]
-    caseId: str
+    file_format: Annotated[str, msgspec.Meta(description="The name's extension in lower case, or nothing.")]
+    case_id: str
     description: str | None
-    templateLocale: str
-    bulkTags: list[str]
-    createdBy: str
-    lastUpdatedDate: Moment
+    template_locale: str
+    bulk_tags: list[str]
+    created_by: str
+    last_updated_date: Moment
 
 
-class CaseRecord(msgspec.Struct, frozen=True):
+class CaseRecord(msgspec.Struct, frozen=True, rename="camel"):
     """What the server itself says of a case; the case's own fields stand beside these."""
 
     id: str
-    createdDate: Moment
-    caseNumber: Annotated[str, msgspec.Meta(examples=["2024-002"])]
-    caseStatus: str
-    lastWorkflowId: Uuid
-    createdBy: str
-    lastUpdatedDate: Moment
+    created_date: Moment
+    case_number: Annotated[str, msgspec.Meta(examples=["2024-002"])]
+    case_status: str
+    last_workflow_id: Uuid
+    created_by: str
+    last_updated_date: Moment
 
 
-def _narrowed(whole: type[msgspec.Struct], name: str) -> type[msgspec.Struct]:
-    """The same members, of which only `id` must come: what `fields` leaves of a record."""
+def _page(name: str, whole: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """One page of records, of which only `id` must come: what `fields` leaves of them."""
     hints = get_type_hints(whole, include_extras=True)
     members = [(key, hint | msgspec.UnsetType, msgspec.UNSET) for key, hint in hints.items() if key != "id"]
-    return msgspec.defstruct(name, [("id", hints["id"]), *members], frozen=True)
+    listed = msgspec.defstruct(f"Listed{name}", [("id", hints["id"]), *members], frozen=True, rename="camel")
+    return msgspec.defstruct(f"{name}Page", [("records", GenericAlias(list, (listed,))), ("count", int)], frozen=True)
 
 
-FILE_MEMBERS: Final = FileRecord.__struct_fields__
-CASE_MEMBERS: Final = frozenset(CaseRecord.__struct_fields__)
+FILE_MEMBERS: Final = frozenset(FileRecord.__struct_encode_fields__)
+CASE_MEMBERS: Final = frozenset(CaseRecord.__struct_encode_fields__)
 
-FilePage: Final = msgspec.defstruct(
-    "FilePage", [("records", list[_narrowed(FileRecord, "ListedFile")]), ("count", int)], frozen=True  # type: ignore[misc]
-)
-CasePage: Final = msgspec.defstruct(
-    "CasePage", [("records", list[_narrowed(CaseRecord, "ListedCase")]), ("count", int)], frozen=True  # type: ignore[misc]
-)
+FilePage: Final = _page("File", FileRecord)
+CasePage: Final = _page("Case", CaseRecord)
 
 
 def checked_uuid(text: str, what: str) -> str:
@@ -114,21 +112,21 @@ def file_record(attachment: Attachment, case: str) -> FileRecord:
     properties = attachment.properties
     return FileRecord(
         id=attachment.id,
-        createdDate=stamp(attachment.created_at),
+        created_date=stamp(attachment.created_at),
         name=attachment.name,
-        nameWithoutExtension=stem,
+        name_without_extension=stem,
         encoding=_said(properties, ENCODING_PROPERTY, ENCODING),
-        mimeType=attachment.media_type,
-        objectId=attachment.sha256.hex(),
-        sizeBytes=attachment.size,
+        mime_type=attachment.media_type,
+        object_id=attachment.sha256.hex(),
+        size_bytes=attachment.size,
         kind=_said(properties, KIND_PROPERTY, KIND),
-        fileFormat=extension.lower(),
-        caseId=case,
+        file_format=extension.lower(),
+        case_id=case,
         description=attachment.description,
-        templateLocale=_said(properties, LOCALE_PROPERTY, LOCALE),
-        bulkTags=_listed(properties.get(TAGS_PROPERTY)),
-        createdBy=attachment.created_by,
-        lastUpdatedDate=stamp(attachment.updated_at),
+        template_locale=_said(properties, LOCALE_PROPERTY, LOCALE),
+        bulk_tags=_listed(properties.get(TAGS_PROPERTY)),
+        created_by=attachment.created_by,
+        last_updated_date=stamp(attachment.updated_at),
     )
 
 
@@ -156,11 +154,11 @@ def case_record(record: Record) -> dict[str, Any]:
     """The case with its own fields; what the server assigns cannot be overwritten by them."""
     assigned = CaseRecord(
         id=record.id,
-        createdDate=stamp(record.created_at),
-        caseNumber=case_number(record),
-        caseStatus=record.state or OPEN,
-        lastWorkflowId=workflow_id(record.account),
-        createdBy=record.created_by,
-        lastUpdatedDate=stamp(record.updated_at),
+        created_date=stamp(record.created_at),
+        case_number=case_number(record),
+        case_status=record.state or OPEN,
+        last_workflow_id=workflow_id(record.account),
+        created_by=record.created_by,
+        last_updated_date=stamp(record.updated_at),
     )
-    return {**record.attributes, **msgspec.structs.asdict(assigned)}
+    return {**record.attributes, **msgspec.to_builtins(assigned)}
