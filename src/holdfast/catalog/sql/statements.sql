@@ -219,11 +219,13 @@ UPDATE folders SET path = :target || substr(path, :skip), parent = :target || su
 WHERE account = :account AND path >= :first AND path < :end
 -- name: attachments_in_move
 UPDATE attachments SET folder = :target, path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip))
+    path_md5 = path_md5(:target || substr(path, :skip)),
+    revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder = :source
 -- name: attachments_below_move
 UPDATE attachments SET folder = :target || substr(folder, :skip), path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip))
+    path_md5 = path_md5(:target || substr(path, :skip)),
+    revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder >= :first AND folder < :end
 
 -- name: standing
