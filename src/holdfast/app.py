@@ -30,9 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
-    lifespan, `stop` in reverse order. `open_metrics` False
-    closes `/metrics` to all without the permission admin. `access_log` takes
-    JSON lines, one for each answered request, several at a time.
+    lifespan, `stop` in reverse order. `open_metrics` False closes `/metrics` to all without
+    the permission admin. `access_log` takes JSON lines, one for each answered request, several at a time.
     """
 
     public_url: str | None = None
@@ -90,6 +89,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     """The application that offers these dialects over this store."""
     options = options or Options()
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
+    access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
     service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
