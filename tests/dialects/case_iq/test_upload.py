@@ -50,10 +50,12 @@ async def test_the_optional_fields_are_kept(iq: CaseIq, house: Installation) -> 
     assert record["bulkTags"] == ["red", "blue"]
     stored = await (await house.desk()).attachments.get(record["id"])
     assert stored.properties == {
-        "case_iq.kind": "File Upload",
-        "case_iq.encoding": "7bit",
-        "case_iq.templateLocale": "fr_CA",
-        "case_iq.bulkTags": ["red", "blue"],
+        "case_iq": {
+            "kind": "File Upload",
+            "encoding": "7bit",
+            "templateLocale": "fr_CA",
+            "bulkTags": ["red", "blue"],
+        }
     }
 
 
@@ -127,7 +129,7 @@ async def test_tags_given_twice_count_once(iq: CaseIq, house: Installation) -> N
         "attachment",
         "d41d8cd98f00b204e9800998ecf8427e",
         "index",
-        'quotes "double" and \'single\'.txt',
+        "quotes \"double\" and 'single'.txt",
         "semi;colon & per%20cent +.txt",
         "日本語のファイル.pdf",
         "Αρχείο ελληνικό.docx",
@@ -201,7 +203,7 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(iq: CaseIq, house: 
         (b"caseId=1", "application/x-www-form-urlencoded"),
         (b"hello", "text/plain"),
         (b"", "multipart/form-data; boundary=x"),
-        (b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb", "multipart/form-data; boundary=x"),
+        (b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb', "multipart/form-data; boundary=x"),
         (b"--x--\r\n", "multipart/form-data; boundary=x"),
         (b"--x\r\n\r\nb\r\n--x--\r\n", "multipart/form-data; boundary=x"),
         (b"hello", "multipart/form-data"),

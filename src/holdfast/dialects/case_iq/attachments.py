@@ -26,14 +26,11 @@ from holdfast.dialects.case_iq.listing import (
 from holdfast.dialects.case_iq.shapes import (
     CASE,
     ENCODING,
-    ENCODING_PROPERTY,
     FILE_MEMBERS,
     KIND,
-    KIND_PROPERTY,
     LOCALE,
-    LOCALE_PROPERTY,
+    OWN,
     TAG,
-    TAGS_PROPERTY,
     checked_uuid,
     file_record,
     split_name,
@@ -79,11 +76,7 @@ _COLUMNS: Final = {
     "description": "description",
     "createdBy": "created_by",
 }
-_PROPERTIES: Final = {
-    "kind": (KIND_PROPERTY, KIND),
-    "encoding": (ENCODING_PROPERTY, ENCODING),
-    "templateLocale": (LOCALE_PROPERTY, LOCALE),
-}
+_DEFAULTS: Final = {"kind": KIND, "encoding": ENCODING, "templateLocale": LOCALE}
 _SINGLE: Final = frozenset({"caseId", "description", "templateLocale"})
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?_(?:[A-Z]{2}|[0-9]{3})")
 _FORM_OVERHEAD: Final = body.MAX_PARTS * (body.MAX_FIELD + body.MAX_PART_HEADER_BYTES)
@@ -146,15 +139,15 @@ async def _take_file(call: Call, intake: Intake, part: body.FilePart, fields: di
         await call.desk.attachments.may_hang((hook,))
     except OutOfScope:
         raise NotFound(CASE) from None
-    properties = {
-        KIND_PROPERTY: KIND,
-        ENCODING_PROPERTY: _transfer_encoding(part),
-        LOCALE_PROPERTY: locale,
-        TAGS_PROPERTY: await _known_tags(call, fields.get("bulkTags[]", [])),
+    own = {
+        "kind": KIND,
+        "encoding": _transfer_encoding(part),
+        "templateLocale": locale,
+        "bulkTags": await _known_tags(call, fields.get("bulkTags[]", [])),
     }
     await intake.take(part.chunks, name=part.filename, declared_type=part.media_type)
     description = fields["description"][0] if "description" in fields else None
-    return NewAttachment(part.filename, description, (hook,), properties=properties)
+    return NewAttachment(part.filename, description, (hook,), properties={OWN: own})
 
 
 def _single(fields: Mapping[str, list[str]], name: str, default: str | None = None) -> str:
@@ -258,9 +251,8 @@ def _query(call: Call, listing: Listing, asked: Mapping[str, str]) -> Attachment
 def _condition(name: str, value: str) -> Where | None:
     if name in _COLUMNS:
         return Where(_COLUMNS[name], "eq", value)
-    if name in _PROPERTIES:
-        property, default = _PROPERTIES[name]
-        return Where(f"property.{property}", "in", (value, None) if value == default else (value,))
+    if name in _DEFAULTS:
+        return Where(f"property.{OWN}.{name}", "in", (value, None) if value == _DEFAULTS[name] else (value,))
     if name == "objectId":
         return Where("sha256", "eq", _digest(value))
     return Where("name", "prefix", value) if name == "nameWithoutExtension" else None

@@ -19,10 +19,8 @@ KIND: Final = "File Upload"
 ENCODING: Final = "7bit"
 LOCALE: Final = "en_US"
 
-KIND_PROPERTY: Final = "case_iq.kind"
-ENCODING_PROPERTY: Final = "case_iq.encoding"
-LOCALE_PROPERTY: Final = "case_iq.templateLocale"
-TAGS_PROPERTY: Final = "case_iq.bulkTags"
+OWN: Final = "case_iq"
+"""The property under which the dialect keeps its own fields of a file: kind, encoding, templateLocale, bulkTags."""
 
 OPEN: Final = "Open"
 
@@ -109,30 +107,31 @@ def split_name(name: str) -> tuple[str, str]:
 def file_record(attachment: Attachment, case: str) -> FileRecord:
     """The attachment as it hangs on that case."""
     stem, extension = split_name(attachment.name)
-    properties = attachment.properties
+    kept = attachment.properties.get(OWN)
+    own = kept if isinstance(kept, dict) else {}
     return FileRecord(
         id=attachment.id,
         created_date=stamp(attachment.created_at),
         name=attachment.name,
         name_without_extension=stem,
-        encoding=_said(properties, ENCODING_PROPERTY, ENCODING),
+        encoding=_said(own, "encoding", ENCODING),
         mime_type=attachment.media_type,
         object_id=attachment.sha256.hex(),
         size_bytes=attachment.size,
-        kind=_said(properties, KIND_PROPERTY, KIND),
+        kind=_said(own, "kind", KIND),
         file_format=extension.lower(),
         case_id=case,
         description=attachment.description,
-        template_locale=_said(properties, LOCALE_PROPERTY, LOCALE),
-        bulk_tags=_listed(properties.get(TAGS_PROPERTY)),
+        template_locale=_said(own, "templateLocale", LOCALE),
+        bulk_tags=_listed(own.get("bulkTags")),
         created_by=attachment.created_by,
         last_updated_date=stamp(attachment.updated_at),
     )
 
 
-def _said(properties: Mapping[str, Any], name: str, default: str) -> str:
-    """A text property; files that came by another API do not have it."""
-    value = properties.get(name)
+def _said(own: Mapping[str, Any], name: str, default: str) -> str:
+    """A field that files which came by another API do not have."""
+    value = own.get(name)
     return value if isinstance(value, str) else default
 
 
