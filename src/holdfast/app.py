@@ -2,16 +2,20 @@
 
 import dataclasses
 import hmac
+import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 
+from holdfast.core.store import Store
 from holdfast.web.auth import Site
-from holdfast.web.dialect import Dialect, Store
-from holdfast.web.dispatch import AccessLog, Dispatcher, RequestIds, Wiring
+from holdfast.web.dialect import Dialect
+from holdfast.web.dispatch import Dispatcher, RequestIds, Wiring
 from holdfast.web.limits import Counters
+from holdfast.web.logs import AccessLog, JsonFormatter
+from holdfast.web.openapi import describe
 from holdfast.web.service import Service
 from holdfast.web.wire import Pace, Receive, Scope, Send
 
@@ -27,7 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
-    lifespan, `stop` in reverse order. `metrics_token` closes `/metrics` to others. `access_log` takes each JSON line.
+    lifespan, `stop` in reverse order. `metrics_token` closes `/metrics` to others. `access_log` takes
+    JSON lines, one for each answered request, several at a time.
     """
 
     public_url: str | None = None
@@ -37,7 +42,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     choices: Mapping[str, Mapping[str, str | int]] = {}
     pace: Pace = Pace()
     metrics_token: str | None = None
-    access_log: AccessLog | None = None
+    access_log: Callable[[bytes], object] | None = None
     ready: Hook = _always_ready
     start: Sequence[Hook] = ()
     stop: Sequence[Hook] = ()
@@ -48,9 +53,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 class Application:
     """The ASGI callable."""
 
-    def __init__(self, dispatcher: Dispatcher, options: Options) -> None:
+    def __init__(self, dispatcher: Dispatcher, options: Options, access_log: AccessLog | None) -> None:
         self._dispatch = dispatcher
         self._options = options
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """HTTP to the dispatcher; the lifespan's hooks; WebSockets are closed."""
@@ -75,6 +81,8 @@ class Application:
         await receive()
         for hook in reversed(self._options.stop):
             await hook()
+        if self._access_log is not None:
+            self._access_log.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -87,6 +95,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     def may_read_metrics(secret: str | None) -> bool:
         return token is None or hmac.compare_digest((secret or "").encode(), token.encode())
 
+    access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
     service = Service(dialects, ready=options.ready, may_read_metrics=may_read_metrics)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
@@ -96,9 +105,19 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
         max_body=options.max_body,
         rates=options.rates,
         request_ids=RequestIds(options.entropy(6).hex()),
-        access_log=options.access_log,
+        access_log=access_log,
     )
-    return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options)
+    return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options, access_log)
+
+
+def openapi_document(dialect: Dialect, url: str = "") -> str:
+    """The OpenAPI document of one API, with `url` in front of its servers."""
+    return msgspec.json.format(msgspec.json.encode(describe(dialect, url))).decode()
+
+
+def log_formatter() -> logging.Formatter:
+    """For handlers of `logging`: JSON lines with the request's id and without secrets."""
+    return JsonFormatter()
 
 
 def _chosen(dialect: Dialect, choices: Mapping[str, str | int]) -> Dialect:

@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 
 from holdfast.app import Options, build
+from holdfast.core.store import Store as CoreStore
 from tests.web.asgi import Client
 from tests.web.toy import TOY, VENDOR, Store
 
@@ -18,7 +20,7 @@ def store() -> Store:
 def make(store: Store) -> Make:
     def make_client(options: Options | None = None, token: str | None = "token-ada") -> Client:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return Client(build(store, [TOY, VENDOR], options), headers)
+        return Client(build(cast(CoreStore, store), [TOY, VENDOR], options), headers)
 
     return make_client
 

@@ -32,8 +32,10 @@ FORM = {"content-type": "multipart/form-data; boundary=XX"}
 WHOLE = multipart(text_field("a", b"1"), file_part("file", b"some\r\n--X content"), text_field("z", b""))
 
 
-async def post(client: Client, body: bytes | list[bytes], headers: dict[str, str] | None = None, **how: bool) -> Answer:
-    return await client("POST", "/toy/files", body, headers=headers or FORM, **how)
+async def post(
+    client: Client, body: bytes | list[bytes], headers: dict[str, str] | None = None, *, chunked: bool = False
+) -> Answer:
+    return await client("POST", "/toy/files", body, headers=headers or FORM, chunked=chunked)
 
 
 async def test_parts_come_in_their_order(client: Client, store: Store) -> None:
@@ -52,8 +54,8 @@ async def test_any_cut_is_incomplete_and_any_split_is_whole(client: Client, stor
     store.files.clear()
     for at in range(len(WHOLE)):
         first, second = WHOLE[:at], WHOLE[at:]
-        length = {} if chunked else {"length": len(WHOLE)}
-        cut = await client("POST", "/toy/files", [first], headers=FORM, cut=True, chunked=chunked, **length)
+        length = None if chunked else len(WHOLE)
+        cut = await client("POST", "/toy/files", [first], headers=FORM, cut=True, chunked=chunked, length=length)
         assert (cut.status, store.files) == (400, {})
         split = await post(client, [piece for piece in (first, second) if piece], chunked=chunked)
         assert split.json == whole
@@ -224,7 +226,7 @@ async def test_other_types_are_415(client: Client, content_type: str) -> None:
         ('filename="a\\\\b.txt"', "a\\b.txt"),
         ('filename="a%0D%0Ab"', "a\r\nb"),
         ('filename="a;b=c.txt"', "a;b=c.txt"),
-        ('filename="Zürich 🎉 ‮.txt"', "Zürich 🎉 ‮.txt"),
+        ('filename="Zürich 🎉 \u202e.txt"', "Zürich 🎉 \u202e.txt"),
         ("filename*=UTF-8''Z%C3%BCrich.txt", "Zürich.txt"),
         ("filename=\"Z_rich.txt\"; filename*=utf-8'de'Z%C3%BCrich.txt", "Zürich.txt"),
     ],

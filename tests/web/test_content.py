@@ -2,9 +2,10 @@
 
 import itertools
 from base64 import b64encode
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.utils import formatdate
+from typing import cast
 from urllib.parse import unquote
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.core.model import ByteRange
-from holdfast.web.content import MAX_RANGES, disposition, ranges_of
+from holdfast.web.content import MAX_RANGES, disposition, http_date, ranges_of
 from tests.web.asgi import Client
 from tests.web.toy import Store
 
@@ -116,6 +117,10 @@ async def test_conditions_and_ranges_in_their_order(
     assert answer["x-content-type-options"] == "nosniff"
 
 
+def scattered(count: int) -> str:
+    return "bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(count))
+
+
 @pytest.mark.parametrize(
     ("header", "spans"),
     [
@@ -149,7 +154,7 @@ async def test_conditions_and_ranges_in_their_order(
             "bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(MAX_RANGES)),
             [(n * 2, n * 2 + 1) for n in range(MAX_RANGES)],
         ),
-        ("bytes=" + ",".join(f"{n * 2}-{n * 2}" for n in range(MAX_RANGES + 1)), None),
+        (scattered(MAX_RANGES + 1), None),
         ("bytes=" + ",".join(["0-"] * 1000), [(0, 100)]),
         ("bytes=" + ",".join(["0-"] * 10000), None),
     ],
@@ -178,7 +183,7 @@ async def test_multiple_ranges(client: Client) -> None:
     assert answer["content-length"] == str(len(answer.body))
     assert answer.get("content-range") is None
     message = BytesParser().parsebytes(b"Content-Type: " + answer["content-type"].encode() + b"\r\n\r\n" + answer.body)
-    parts = message.get_payload()
+    parts = cast(list[Message], message.get_payload())
     assert [part["content-range"] for part in parts] == [
         f"bytes 0-9/{SIZE}", f"bytes 1000-2499/{SIZE}", f"bytes {SIZE - 5}-{SIZE - 1}/{SIZE}",
     ]  # fmt: skip
@@ -220,8 +225,8 @@ async def test_want_repr_digest(client: Client, wanted: str | None, sent: bool) 
     [
         ("image/png", True), ("text/plain", True), ("application/pdf", True), ("video/mp4", True),
         ("image/svg+xml", False), ("text/html", False), ("application/xhtml+xml", False), ("text/xml", False),
-        ("application/javascript", False), ("image/png,text/html", False), ("IMAGE/PNG ", False), ("text/plain; charset=x", False),
-        ("text/html\r\nX: y", False), ("", False),
+        ("application/javascript", False), ("image/png,text/html", False), ("IMAGE/PNG ", False),
+        ("text/plain; charset=x", False), ("text/html\r\nX: y", False), ("", False),
     ],
 )  # fmt: skip
 async def test_inline_only_from_the_closed_list(client: Client, store: Store, media_type: str, inline: bool) -> None:
@@ -238,8 +243,8 @@ async def test_lost_bytes_are_an_answer_and_short_bytes_are_a_cut(client: Client
     lost = await client("GET", "/toy/files/data.bin")
     assert (lost.status, lost.json["code"]) == (500, "content_lost")
     store.lost, store.short_by = False, 1500
-    with pytest.raises(Exception, match="bytes where"):
-        await client("GET", "/toy/files/data.bin")
+    cut = await client("GET", "/toy/files/data.bin")
+    assert (cut.status, cut.complete, DATA.startswith(cut.body)) == (200, False, True)
 
 
 async def test_a_reader_that_leaves_stops_the_reading(client: Client, store: Store) -> None:
@@ -262,7 +267,7 @@ NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_chara
 @given(NAMES)
 @example('a"b\\c.pdf')
 @example("50% off%41.txt")
-@example("‮gpj.exe")
+@example("\u202egpj.exe")
 @example(" lead and trail ")
 @example("🎉" * 60)
 @example("отчёт.pdf")
@@ -285,7 +290,7 @@ def test_one_header_and_the_exact_name_comes_back(name: str) -> None:
             assert fallback.endswith("." + extension)
     else:
         assert rest == f'filename="{name}"'
-    if "filename*=" in rest:
+    if "filename*=" in rest and name == name.strip():
         assert parse_disposition(f"{kind}; filename*={rest.partition('filename*=')[2]}") == (kind, name)
     elif name == name.strip():
         assert parse_disposition(header) == (kind, name)
@@ -296,3 +301,8 @@ def test_no_name_breaks_the_header(name: str) -> None:
     header = disposition("inline", name)
     assert header.isascii()
     assert header.isprintable()
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_dates_are_http_dates(seconds: int) -> None:
+    assert http_date(seconds) == formatdate(seconds, usegmt=True)

@@ -156,7 +156,7 @@ async def test_the_rate_is_counted_per_caller(make: Make) -> None:
     other = await client("GET", "/vendor/1", headers={"authorization": "Bearer token-bob"})
     assert left == ["2", "1", "0"]
     assert (refused.body, refused["retry-after"]) == (b"rate_limited", "60")
-    assert other.status == 401 or other.status == 200
+    assert other.status == 200
     now[0] += 60
     assert (await client("GET", "/vendor/1")).status == 200
     unlimited = make(Options(rates={"vendor": None}))
@@ -201,24 +201,25 @@ async def test_every_answer_has_the_default_headers(client: Client) -> None:
         assert answer["referrer-policy"] == "no-referrer"
 
 
+BEHIND = Options(trusted_proxies=("192.0.2.0/24",))
+HERE = "http://files.example"
+FORWARDED = {"x-forwarded-for": "6.6.6.6, 1.1.1.1, 192.0.2.9", "x-forwarded-proto": "https", "x-forwarded-host": "pub"}
+
+
 @pytest.mark.parametrize(
     ("options", "peer", "headers", "base", "client_address"),
     [
-        (Options(), "192.0.2.1", {}, "http://files.example", "192.0.2.1"),
-        (Options(), "192.0.2.1", {"x-forwarded-for": "1.1.1.1", "x-forwarded-proto": "https", "x-forwarded-host": "evil"},
-         "http://files.example", "192.0.2.1"),
-        (Options(trusted_proxies=("192.0.2.0/24",)), "192.0.2.1",
-         {"x-forwarded-for": "6.6.6.6, 1.1.1.1, 192.0.2.9", "x-forwarded-proto": "https", "x-forwarded-host": "pub.example"},
-         "https://pub.example", "1.1.1.1"),
-        (Options(trusted_proxies=("192.0.2.0/24",)), "192.0.2.1", {"x-forwarded-for": "junk"}, "http://files.example", "192.0.2.1"),
-        (Options(trusted_proxies=("192.0.2.0/24",)), "::ffff:192.0.2.1", {"x-forwarded-for": "2001:db8::1"},
-         "http://files.example", "2001:db8::1"),
-        (Options(trusted_proxies=("192.0.2.0/24",)), "192.0.2.1", {"x-forwarded-host": "a b/../<script>"},
-         "http://127.0.0.1:8080", "192.0.2.1"),
-        (Options(public_url="https://files.corp/"), "192.0.2.1", {"x-forwarded-host": "evil"}, "https://files.corp", "192.0.2.1"),
-        (Options(), "192.0.2.1", {"forwarded": 'for=1.1.1.1;host="evil"'}, "http://files.example", "192.0.2.1"),
+        (Options(), "192.0.2.1", {}, HERE, "192.0.2.1"),
+        (Options(), "192.0.2.1", FORWARDED, HERE, "192.0.2.1"),
+        (Options(), "192.0.2.1", {"forwarded": 'for=1.1.1.1;host="evil"'}, HERE, "192.0.2.1"),
+        (BEHIND, "192.0.2.1", FORWARDED, "https://pub", "1.1.1.1"),
+        (BEHIND, "198.51.100.1", FORWARDED, HERE, "198.51.100.1"),
+        (BEHIND, "192.0.2.1", {"x-forwarded-for": "junk"}, HERE, "192.0.2.1"),
+        (BEHIND, "::ffff:192.0.2.1", {"x-forwarded-for": "2001:db8::1"}, HERE, "2001:db8::1"),
+        (BEHIND, "192.0.2.1", {"x-forwarded-host": "a b/../<script>"}, "http://127.0.0.1:8080", "192.0.2.1"),
+        (Options(public_url="https://files.corp/"), "192.0.2.1", FORWARDED, "https://files.corp", "192.0.2.1"),
     ],
-)  # fmt: skip
+)
 async def test_only_trusted_proxies_are_believed(
     make: Make, options: Options, peer: str, headers: dict[str, str], base: str, client_address: str
 ) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from holdfast.core import errors
 from holdfast.core.model import Actor, ByteRange, Content
@@ -11,8 +11,6 @@ from holdfast.web import body, content
 from holdfast.web.dialect import Call, Dialect, Operation, Response, Route
 from holdfast.web.problems import problem
 from holdfast.web.reply import Reply, empty, json, text
-
-CHUNK = 1000
 
 
 @dataclass
@@ -25,6 +23,7 @@ class Store:
     closed: int = 0
     short_by: int = 0
     lost: bool = False
+    chunk: int = 1000
 
     async def identify(self, secret: str) -> Actor:
         if not secret.startswith("token-"):
@@ -40,15 +39,19 @@ class Store:
             if self.lost:
                 raise errors.ContentLost
             try:
-                for at in range(part.start, part.start + part.length - self.short_by, CHUNK):
+                for at in range(part.start, part.start + part.length - self.short_by, self.chunk):
                     self.reads += 1
-                    yield data[at : min(at + CHUNK, part.start + part.length)]
+                    yield data[at : min(at + self.chunk, part.start + part.length)]
             finally:
                 self.closed += 1
 
         stored = Content(name, media_type, len(data), hashlib.sha256(data).digest(), 1_700_000_000_250_000, read)
         self.files[name] = stored
         return stored
+
+
+def mine(call: Call) -> Store:
+    return cast(Store, call.desk)
 
 
 async def upload(call: Call) -> Reply:
@@ -62,18 +65,18 @@ async def upload(call: Call) -> Reply:
         seen.append({"name": part.name, "filename": part.filename, "type": part.media_type, "size": len(data)})
         kept.append((part.filename, data, part.media_type or "application/octet-stream"))
     for name, data, media_type in kept:
-        call.desk.keep(name, data, media_type)
+        mine(call).keep(name, data, media_type)
     return json(seen, 201)
 
 
 async def upload_raw(call: Call) -> Reply:
     data = b"".join([chunk async for chunk in body.raw(call, limit=100_000)])
-    call.desk.keep(call.params["name"], data)
+    mine(call).keep(call.params["name"], data)
     return empty(201)
 
 
 async def download(call: Call) -> Reply:
-    stored = call.desk.files.get(call.params["name"])
+    stored = mine(call).files.get(call.params["name"])
     if stored is None:
         raise errors.NotFound("attachment")
     return content.serve(call, stored, inline=call.req.params.get("mode") == "inline")
@@ -130,7 +133,7 @@ VENDOR = Dialect(
     ),
     errors={
         errors.HoldfastError: vendor_error,
-        errors.NotFound: lambda error, call: text("nothing here", 404),
+        errors.NotFound: lambda _error, _call: text("nothing here", 404),
     },
     finish=lambda call, reply: reply.adding(("X-Vendor", "yes"), *_quota(call)),
     rate=3,

@@ -71,8 +71,7 @@ class Tail:
     def __init__(self, root: Root) -> None:
         self._root = root
         self._segment = root.entropy(locators.SEGMENT_BYTES).hex()
-        self._header = frames.segment_header(root.entropy(frames.SALT_BYTES))
-        self._seed = frames.seed_of(self._header)
+        self._seed = frames.seed_of(self._segment)
         self.end = 0
         self._room = 0
         folders.make(root.fd, folders.SEGMENTS)
@@ -89,7 +88,7 @@ class Tail:
     def append(self, group: Sequence[Small], length: int) -> list[FrameAt]:
         """Write the frames, `length` bytes in all, behind the last one and sync them."""
         first = self.end == 0
-        buffers: list[bytes | memoryview] = [self._header] if first else []
+        buffers: list[bytes | memoryview] = [frames.segment_header(self._segment)] if first else []
         offset = SEGMENT_HEADER if first else self.end
         end = offset + length
         places = []

@@ -1,11 +1,12 @@
 r"""How small blobs lie in a segment.
 
-    segment   "HFSEG\x00\x01\n", 16 bytes of salt, checksum of both, 4 zero bytes, then frames without gaps
+    segment   "HFSEG\x00\x01\n", its name as 8 bytes, then frames without gaps
     frame     "HFBL", length, account, SHA-256, checksum of the payload, checksum of the header so far; payload
 
-All numbers are little-endian, all checksums CRC-32. The header's is seeded with the segment's salt, so that nothing
-inside a client's bytes can pass for a frame. After the last frame come zeros (room taken in advance) or the torn end
-of a group that nobody was told about.
+All numbers are little-endian, all checksums CRC-32. The header's is seeded with the segment's random name, so
+that nothing inside a client's bytes can pass for a frame. The first bytes only tell what the file is; frames are read
+without them, so that damage there costs nothing. After the last frame come zeros (room taken in advance) or the torn
+end of a group that nobody was told about.
 """
 
 import struct
@@ -14,13 +15,13 @@ from zlib import crc32
 
 import msgspec
 
-_SEGMENT = struct.Struct("<8s16sI4x")
+from holdfast.blobs import locators
+
 _SEGMENT_MAGIC = b"HFSEG\x00\x01\n"
 _FRAME = struct.Struct("<4sIQ32sI")
 _FRAME_MAGIC = b"HFBL"
 _CHECKSUM = struct.Struct("<I")
-SALT_BYTES = 16
-SEGMENT_HEADER = _SEGMENT.size
+SEGMENT_HEADER = len(_SEGMENT_MAGIC) + locators.SEGMENT_BYTES
 FRAME_HEADER = _FRAME.size + _CHECKSUM.size
 PAYLOAD_MAX = 256 * 1024
 
@@ -34,22 +35,14 @@ class Header(msgspec.Struct, frozen=True):
     checksum: int
 
 
-def segment_header(salt: bytes) -> bytes:
-    """The first bytes of a segment."""
-    return _SEGMENT.pack(_SEGMENT_MAGIC, salt, crc32(_SEGMENT_MAGIC + salt))
+def segment_header(segment: str) -> bytes:
+    """The first bytes of a segment of that name."""
+    return _SEGMENT_MAGIC + bytes.fromhex(segment)
 
 
-def seed_of(header: bytes) -> int:
-    """What the checksums of a segment's frames start from, given its first bytes.
-
-    Raises ValueError if they are not a segment's.
-    """
-    if len(header) != SEGMENT_HEADER:
-        raise ValueError("too short for a segment")
-    magic, salt, checksum = _SEGMENT.unpack(header)
-    if magic != _SEGMENT_MAGIC or checksum != crc32(magic + salt):
-        raise ValueError("not a segment")
-    return crc32(salt)
+def seed_of(segment: str) -> int:
+    """What the checksums of the headers in that segment start from."""
+    return crc32(segment.encode())
 
 
 def frame_header(header: Header, seed: int) -> bytes:

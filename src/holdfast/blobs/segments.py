@@ -114,7 +114,7 @@ class Segments:
     async def reindex(self, segment: str) -> AsyncIterator[Frame]:
         """Every frame of a segment from the segment alone, in order, up to the end or the torn tail.
 
-        Raises `ContentLost` if there is no such segment or its own header is damaged.
+        Raises `ContentLost` if there is no such segment.
         """
         loop = asyncio.get_running_loop()
         file = await loop.run_in_executor(self._root.threads.reads, self._open_named, segment)
@@ -246,16 +246,12 @@ class Segments:
 
 
 class OpenSegment(OpenFile):
-    """A segment open for reading. Raises OSError, or `ContentLost` if its header is damaged."""
+    """A segment open for reading; `seed` is that of its checksums. Raises OSError."""
 
     def __init__(self, root: int, segment: str) -> None:
         super().__init__(root, folders.SEGMENTS, locators.segment_file(segment))
         self.segment = segment
-        try:
-            self.seed = frames.seed_of(read_exactly(self.fileno(), SEGMENT_HEADER, 0))
-        except ValueError:
-            _log.error("segment %s has a damaged header", segment)
-            raise ContentLost from None
+        self.seed = frames.seed_of(segment)
 
     def is_gone(self) -> bool:
         """Whether no name leads to it any more."""

@@ -118,15 +118,7 @@ def condition(fields: Fields, where: Where) -> Sql:
         return _equal(operand, value)
     if where.op == "in":
         return _among(operand, value if isinstance(value, tuple) else (value,))
-    if where.op in _COMPARISONS:
-        if isinstance(value, bool) or value is None or isinstance(value, tuple):
-            return Sql("0")
-        return _present(operand, _kind(value), Sql(f"{{}} {_COMPARISONS[where.op]} ?", (bound(value),)))
-    if not isinstance(value, str):
-        return Sql("0")
-    if where.op == "contains":
-        return _present(operand, "text", Sql("instr(fold({}), ?) > 0", (fold(value),)))
-    return _present(operand, "text", _prefixed(operand, value))
+    return _compared(operand, where.op, value)
 
 
 class _ColumnOperand:
@@ -159,12 +151,22 @@ class _JsonOperand:
         # One more comparison makes the test 0 for a missing value, where IN alone would be NULL.
         return Sql("coalesce(") + self._type + (", '') = 'text'" if kind == "text" else ", '') IN ('integer', 'real')")
 
-    def is_bool(self, value: bool) -> Sql:
-        """The test that the value is exactly that JSON literal."""
-        return self._type + (" IS 'true'" if value else " IS 'false'")
+    def is_literal(self, name: str) -> Sql:
+        """The test that the value is exactly that JSON literal, true or false."""
+        return self._type + f" IS '{name}'"
 
 
 _Operand = _ColumnOperand | _JsonOperand
+
+
+def _compared(operand: _Operand, op: str, value: Scalar | tuple[Scalar, ...]) -> Sql:
+    if op in _COMPARISONS and value is not None and not isinstance(value, bool | tuple):
+        return _present(operand, _kind(value), Sql(f"{{}} {_COMPARISONS[op]} ?", (bound(value),)))
+    if not isinstance(value, str):
+        return Sql("0")
+    if op == "contains":
+        return _present(operand, "text", Sql("instr(fold({}), ?) > 0", (fold(value),)))
+    return _present(operand, "text", _prefixed(operand, value))
 
 
 def _present(operand: _Operand, kind: str, test: Sql) -> Sql:
@@ -182,7 +184,7 @@ def _equal(operand: _Operand, value: Scalar | tuple[Scalar, ...]) -> Sql:
     if isinstance(value, tuple):
         return Sql("0")
     if isinstance(value, bool):
-        return Sql("(") + operand.is_bool(value) + ")" if isinstance(operand, _JsonOperand) else Sql("0")
+        return operand.is_literal("true" if value else "false") if isinstance(operand, _JsonOperand) else Sql("0")
     return _present(operand, _kind(value), Sql("{} = ?", (bound(value),)))
 
 
@@ -218,7 +220,7 @@ class SortKey(NamedTuple):
 
     sql: Sql
     descending: bool
-    optional: bool
+    optional: bool = False
 
 
 def sort_keys(fields: Fields, order: Sequence[Order]) -> list[SortKey]:
@@ -230,7 +232,7 @@ def sort_keys(fields: Fields, order: Sequence[Order]) -> list[SortKey]:
             column = fields.columns[each.field]
             found.append(SortKey(Sql(column.sql), each.descending, column.optional))
         else:
-            found.append(SortKey(Sql(f"json_extract({fields.document}, ?)", (path,)), each.descending, True))
+            found.append(SortKey(Sql(f"json_extract({fields.document}, ?)", (path,)), each.descending, optional=True))
     return found
 
 

@@ -1,6 +1,6 @@
 """One configured connection to the SQLite file, and the engine's failures in the core's words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,17 @@ from holdfast.catalog.rowcodec import path_md5
 from holdfast.core.errors import Conflict, HoldfastError, StorageFull, Unavailable
 
 BUSY_MILLISECONDS = 10_000
+_Value = int | float | bytes | str | None
 _MIB = 1024 * 1024
+_UNAVAILABLE: Mapping[type[apsw.Error], str] = {
+    apsw.BusyError: "The catalog is busy with another process",
+    apsw.LockedError: "The catalog is busy with another process",
+    apsw.InterruptError: "The query took too long; narrow it",
+    apsw.CorruptError: "The catalog file is damaged; `holdfast doctor` tells more",
+    apsw.NotADBError: "The catalog file is not a catalog, or its beginning is damaged",
+    apsw.ReadOnlyError: "The catalog file cannot be written to",
+    apsw.CantOpenError: "The catalog file cannot be opened",
+}
 _CACHE_KIB = {"write": 32 * 1024, "loop": 32 * 1024, "read": 16 * 1024}
 
 
@@ -35,7 +45,7 @@ def connect(path: Path, role: Literal["write", "loop", "read"]) -> apsw.Connecti
             connection.execute(f"PRAGMA {pragma}").fetchall()
         connection.create_scalar_function("fold", _fold, 1, deterministic=True)
         connection.create_scalar_function("has_part", _has_part, 2, deterministic=True)
-        connection.create_scalar_function("path_md5", path_md5, 1, deterministic=True)
+        connection.create_scalar_function("path_md5", _path_md5, 1, deterministic=True)
     return connection
 
 
@@ -48,29 +58,33 @@ def translated() -> Iterator[None]:
         raise core_error(error) from error
 
 
-def core_error(error: apsw.Error) -> HoldfastError:
-    """The core's error for one of the engine's."""
+def core_error(error: apsw.Error) -> HoldfastError | apsw.Error:
+    """The core's error for one of the engine's; the error itself if it is a fault of this program."""
+    if isinstance(error, apsw.SQLError | apsw.MisuseError | apsw.RangeError | apsw.MismatchError):
+        return error
     if isinstance(error, apsw.ConstraintError):
         return Conflict("The value is already in use")
     if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and _no_room(error)):
         return StorageFull("There is no room left for the catalog")
-    if isinstance(error, apsw.BusyError | apsw.LockedError):
-        return Unavailable("The catalog is busy with another process")
-    if isinstance(error, apsw.InterruptError):
-        return Unavailable("The query took too long; narrow it")
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
-        return Unavailable("The catalog file is damaged; run `holdfast doctor`", retry_after=300)
+    for kind, detail in _UNAVAILABLE.items():
+        if isinstance(error, kind):
+            return Unavailable(detail)
     return Unavailable("The catalog cannot be used")
 
 
 def _no_room(error: apsw.IOError) -> bool:
     # The engine reports a failed extension of its shared memory or journal as an input/output error.
-    return error.extendedresult in (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_TRUNCATE)
+    code = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
+    return code in (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_TRUNCATE)
 
 
-def _fold(text: object) -> object:
-    return fold(text) if isinstance(text, str) else text
+def _fold(*args: _Value) -> _Value:
+    return fold(args[0]) if isinstance(args[0], str) else args[0]
 
 
-def _has_part(folded: str, part: str) -> bool:
-    return matches(folded, part)
+def _has_part(*args: _Value) -> _Value:
+    return matches(str(args[0]), str(args[1]))
+
+
+def _path_md5(*args: _Value) -> _Value:
+    return path_md5(str(args[0]))

@@ -7,6 +7,7 @@ that start at once run it once, and a crash in its middle leaves nothing of it.
 import re
 import time
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import apsw
 from holdfast.catalog.connection import BUSY_MILLISECONDS, translated
 from holdfast.core.errors import Unavailable
 
-_FILE = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_FILE = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"
 
 
@@ -36,11 +37,8 @@ class Migration(NamedTuple):
 
 def known_migrations() -> tuple[Migration, ...]:
     """All steps that this version of the program knows, in order."""
-    found = []
-    for entry in files("holdfast.catalog").joinpath("sql/migrations/sqlite").iterdir():
-        if match := _FILE.fullmatch(entry.name):
-            found.append(Migration(int(match[1]), match[2], entry.read_text("utf-8")))
-    return tuple(sorted(found))
+    entries = files("holdfast.catalog").joinpath("sql/migrations/sqlite").iterdir()
+    return tuple(sorted(_read(entry) for entry in entries if _FILE.fullmatch(entry.name)))
 
 
 def schema_version(connection: apsw.Connection) -> int:
@@ -70,6 +68,11 @@ def refuse_newer(connection: apsw.Connection, path: Path, migrations: tuple[Migr
         raise SchemaTooNew(f"{path.name} has schema {found}, this version knows {known}: use the newer version")
 
 
+def _read(entry: Traversable) -> Migration:
+    number, _, name = entry.name.removesuffix(".sql").partition("_")
+    return Migration(int(number), name, entry.read_text("utf-8"))
+
+
 def _run(connection: apsw.Connection, migration: Migration) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -89,13 +92,12 @@ def _use_write_ahead_log(connection: apsw.Connection) -> None:
     deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
     while True:
         try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").get
+            if connection.execute("PRAGMA journal_mode = WAL").get != "wal":
+                raise Unavailable("The catalog's file system does not support a write-ahead log")
             break
         except apsw.BusyError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-    if mode != "wal":
-        raise Unavailable("The catalog's file system does not support a write-ahead log")
     connection.execute("PRAGMA wal_autocheckpoint = 4000").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}").fetchall()

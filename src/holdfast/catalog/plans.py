@@ -1,7 +1,9 @@
 """How queries other than those for attachments are answered."""
 
+# ruff: noqa: S608 (the text is put together from constants only, every value is bound)
+
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from holdfast.catalog.attachment_plans import (
     ATTACHMENT_COLUMNS,
@@ -42,7 +44,7 @@ from holdfast.catalog.rowcodec import (
     user_of,
     version_of,
 )
-from holdfast.core.model import PathScope
+from holdfast.core.model import Attachment, Folder, PathScope
 from holdfast.core.ports import (
     AccountQuery,
     ClientQuery,
@@ -66,34 +68,34 @@ RECORD_COLUMNS = (
 _FOLDER_COLUMNS = "f.account, f.path, f.created_at, f.created_by"
 
 
-def _select(
-    columns: str | Sql,
-    source: Sql,
-    conditions: Sequence[Sql],
-    keys: Sequence[SortKey],
-    window: Window,
-    value: Callable[[DbRow], Any],
-    position: Callable[[DbRow], tuple[Scalar, ...]],
-    *,
-    scans: bool = False,
-) -> Select:
-    total = Sql("SELECT count(*) FROM ") + source + " WHERE " + all_of(conditions)
-    if window.after is not None:
-        conditions = [*conditions, beyond(keys, places(window.after))]
-    rows = (
-        Sql("SELECT ") + columns + " FROM " + source + " WHERE " + all_of(conditions) + order_by(keys) + limited(window)
-    )
-    return Select(rows, total, value, position, scans)
+class _List(NamedTuple):
+    """A plain list: its columns, where they come from, the conditions, the order, and what a row means."""
+
+    columns: str | Sql
+    source: str | Sql
+    conditions: Sequence[Sql]
+    keys: Sequence[SortKey]
+    value: Callable[[DbRow], Any]
+    position: Callable[[DbRow], tuple[Scalar, ...]]
+
+    def select(self, window: Window, *, scans: bool = False) -> Select:
+        """The statements for one window of it."""
+        conditions = self.conditions
+        total = Sql("SELECT count(*) FROM ") + self.source + " WHERE " + all_of(conditions)
+        if window.after is not None:
+            conditions = [*conditions, beyond(self.keys, places(window.after))]
+        rows = Sql("SELECT ") + self.columns + " FROM " + self.source + " WHERE " + all_of(conditions)
+        return Select(rows + order_by(self.keys) + limited(window), total, self.value, self.position, scans)
 
 
 def _keys(*columns: str, descending: bool = False) -> list[SortKey]:
-    return [SortKey(Sql(column), descending, False) for column in columns]
+    return [SortKey(Sql(column), descending) for column in columns]
 
 
 def plan_accounts(query: AccountQuery) -> Select:
     """All accounts by slug."""
     columns = "number, slug, created_at, settings"
-    return _select(columns, Sql("accounts"), [], _keys("slug"), query.window, account_of, lambda row: (row[1],))
+    return _List(columns, "accounts", [], _keys("slug"), account_of, lambda row: (row[1],)).select(query.window)
 
 
 def plan_tokens(query: TokenQuery) -> Select:
@@ -103,37 +105,37 @@ def plan_tokens(query: TokenQuery) -> Select:
     if query.owner is not None:
         conditions.append(Sql("owner = ?", (query.owner,)))
     keys = _keys("created_at", "id", descending=True)
-    return _select(columns, Sql("tokens"), conditions, keys, query.window, token_of, lambda row: (row[8], row[1]))
+    return _List(columns, "tokens", conditions, keys, token_of, lambda row: (row[8], row[1])).select(query.window)
 
 
 def plan_users(query: UserQuery) -> Select:
     """An account's users by e-mail."""
     columns = "account, id, email, name, password_hash, permissions, scopes, created_at, disabled"
     own = [Sql("account = ?", (query.account,))]
-    return _select(columns, Sql("users"), own, _keys("email"), query.window, user_of, lambda row: (row[2],))
+    return _List(columns, "users", own, _keys("email"), user_of, lambda row: (row[2],)).select(query.window)
 
 
 def plan_clients(query: ClientQuery) -> Select:
     """An account's clients by name."""
     columns = "account, id, name, secret_sha256, permissions, scopes, created_at"
     own = [Sql("account = ?", (query.account,))]
-    return _select(columns, Sql("clients"), own, _keys("name"), query.window, client_of, lambda row: (row[2],))
+    return _List(columns, "clients", own, _keys("name"), client_of, lambda row: (row[2],)).select(query.window)
 
 
 def plan_versions(query: VersionQuery) -> Select:
     """The versions of an attachment, newest first."""
     columns = "a.account, a.id, v.number, v.name, v.media_type, v.size, v.sha256, v.created_at, v.created_by"
     own = [Sql("a.account = ? AND a.id = ?", (query.account, query.attachment))]
-    source = Sql("attachments a CROSS JOIN versions v ON v.attachment = a.key")
+    source = "attachments a CROSS JOIN versions v ON v.attachment = a.key"
     keys = _keys("v.number", descending=True)
-    return _select(columns, source, own, keys, query.window, version_of, lambda row: (row[2],))
+    return _List(columns, source, own, keys, version_of, lambda row: (row[2],)).select(query.window)
 
 
 def plan_events(query: EventQuery) -> Select:
     """Events after a number, oldest first."""
     columns = "account, number, at, actor, kind, subject, data"
     own = [Sql("account = ? AND number > ?", (query.account, query.after))]
-    return _select(columns, Sql("events"), own, _keys("number"), query.window, event_of, lambda row: (row[1],))
+    return _List(columns, "events", own, _keys("number"), event_of, lambda row: (row[1],)).select(query.window)
 
 
 # ---------------------------------------------------------------- records
@@ -160,7 +162,7 @@ def plan_records(query: RecordQuery) -> Select:
     narrowed = bool(query.filter.where or query.scopes or query.parent)
     streams = not narrowed and len(types) < 2 and len(keys) == 3 and query.order[0].field == "created_at"
     position = _record_position
-    return _select(columns, source, conditions, keys, query.window, record_of, position, scans=not streams)
+    return _List(columns, source, conditions, keys, record_of, position).select(query.window, scans=not streams)
 
 
 def _record_position(row: DbRow) -> tuple[Scalar, ...]:
@@ -190,7 +192,7 @@ def plan_links(query: LinkQuery) -> Select:
         conditions.append(one_of("l.role", query.roles))
     keys = _keys("l.position", "l.created_at", "l.id")
     scans = query.attachment is None
-    return _select(columns, source, conditions, keys, query.window, link_of, _link_position, scans=scans)
+    return _List(columns, source, conditions, keys, link_of, _link_position).select(query.window, scans=scans)
 
 
 def _link_position(row: DbRow) -> tuple[Scalar, ...]:
@@ -215,7 +217,7 @@ def plan_entries(query: EntryQuery) -> Select:
         arms.extend(_entry_arms(query, _folders(query), "f", 0))
     if not arms:
         arms = [Sql("SELECT path, 0 AS kind, key FROM folders WHERE 0")]
-    key = SortKey(Sql("path"), query.descending, False)
+    key = SortKey(Sql("path"), query.descending)
     every = joined(" UNION ALL ", arms)
     total = Sql("SELECT count(*) FROM (") + every + ")"
     after = query.window.after
@@ -226,10 +228,10 @@ def plan_entries(query: EntryQuery) -> Select:
         "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
     )
     scans = query.parent is None or query.words is not None or bool(query.where) or bool(query.scopes)
-    return Select(rows + order_by([SortKey(Sql("e.path"), query.descending, False)]), total, _entry, _entry_path, scans)
+    return Select(rows + order_by([SortKey(Sql("e.path"), query.descending)]), total, _entry, _entry_path, scans)
 
 
-def _entry(row: DbRow) -> Any:
+def _entry(row: DbRow) -> Attachment | Folder:
     return attachment_of(row) if row[-1] else folder_of(row[COLUMN_COUNT:])
 
 

@@ -1,5 +1,7 @@
 """The verbs of `Rows` on one connection, without waiting."""
 
+# ruff: noqa: S608 (the text is put together from constants only, every value is bound)
+
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import RecordRef
+from holdfast.core.model import Ledger, RecordRef
 from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
 
 FEW = 4_000
@@ -64,8 +66,8 @@ class Reading:
 
     def find(self, query: Query[R]) -> Page[R]:
         """The rows of that query. Raises `Invalid` for an unknown field."""
-        if (special := getattr(self, f"_find_{type(query).__name__}", None)) is not None:
-            return cast(Page[R], special(query))
+        if (answer := _UNWINDOWED.get(type(query))) is not None:
+            return cast(Page[R], answer(self, query))
         return self.page(query, self.plan(query))
 
     def plan(self, query: Query[Any]) -> Select:
@@ -77,7 +79,7 @@ class Reading:
     def page(self, query: Query[R], select: Select, total: int | None = None) -> Page[R]:
         """The page of a planned query; `total` if it is known already."""
         window: ports.Window = query.window  # type: ignore[attr-defined]
-        rows: list[Any] = self.rows(select.rows) if window.limit > 0 else []
+        rows = self.rows(select.rows) if window.limit > 0 else []
         more = len(rows) > window.limit
         items = tuple(map(select.value, rows[: window.limit] if more else rows))
         after = select.position(rows[window.limit - 1]) if more else None
@@ -85,7 +87,7 @@ class Reading:
             total = self.total(select)
         return Page(items, after, total if window.total else None)
 
-    def rows(self, sql: Sql) -> list[Any]:
+    def rows(self, sql: Sql) -> list[codec.DbRow]:
         """All rows of a statement."""
         return self._execute(sql.text, sql.args).fetchall()
 
@@ -95,46 +97,59 @@ class Reading:
 
     def changes(self, account: int) -> int | None:
         """A number that grows with every change of the account's rows; None if nothing tells."""
-        rows = self._execute(self._statements["ledger_changes"], (account,)).fetchall()
+        rows: list[codec.DbRow] = self._execute(self._statements["ledger_changes"], (account,)).fetchall()
         return int(rows[0][0]) if rows else None
 
     def _small(self, part: Sql) -> bool:
         count = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + part + f" LIMIT {FEW + 1})"
         return int(self.rows(count)[0][0]) <= FEW
 
-    # ------------------------------------------------------------ queries without a window
 
-    def _find_TallyQuery(self, query: ports.TallyQuery) -> Page[Tally]:  # noqa: N802
-        roles = all_of([Sql("l.trashed = 0"), *([one_of("l.role", query.roles)] if query.roles else [])])
-        items = []
-        for ref in query.records:
-            start = Sql("SELECT count(DISTINCT l.attachment) FROM links l INDEXED BY links_listed WHERE l.record = ")
-            rows = self.rows(start + record_key(query.account, ref) + " AND " + roles)
-            items.append(Tally(ref, int(rows[0][0])))
-        return Page(tuple(items))
+# ---------------------------------------------------------------- queries without a window
 
-    def _find_StandingQuery(self, query: ports.StandingQuery) -> Page[Standing]:  # noqa: N802
-        within, on_path = Sql("1"), Sql("1")
-        if query.scopes:
-            held = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = l.record AND ")
-            within = held + ancestor_in(query.account, query.scopes) + ")"
-            paths = [path_within("a.path", scope.path) for scope in query.scopes if hasattr(scope, "path")]
-            on_path = any_of(paths)
-        links = Sql(" FROM links l WHERE l.attachment = a.key")
-        places = Sql("SELECT (SELECT count(*)") + links + ") + (a.path IS NOT NULL), "
-        inside = Sql("(SELECT count(*)") + links + " AND " + within + ") + (a.path IS NOT NULL AND " + on_path + ")"
-        own = Sql(" FROM attachments a WHERE a.account = ? AND a.id = ?", (query.account, query.attachment))
-        return Page(tuple(Standing(*row) for row in self.rows(places + inside + own)))
 
-    def _find_WithinQuery(self, query: ports.WithinQuery) -> Page[RecordRef]:  # noqa: N802
-        held = Sql("SELECT 1 FROM records r WHERE r.key = ")
-        within = Sql("1")
-        if query.scopes:
-            within = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ")
-            within = within + ancestor_in(query.account, query.scopes) + ")"
-        found = (ref for ref in query.records if self.rows(held + record_key(query.account, ref) + " AND " + within))
-        return Page(tuple(found))
+def _tally(reading: Reading, query: ports.TallyQuery) -> Page[Tally]:
+    roles = all_of([Sql("l.trashed = 0"), *([one_of("l.role", query.roles)] if query.roles else [])])
+    items = []
+    for ref in query.records:
+        start = Sql("SELECT count(DISTINCT l.attachment) FROM links l INDEXED BY links_listed WHERE l.record = ")
+        rows = reading.rows(start + record_key(query.account, ref) + " AND " + roles)
+        items.append(Tally(ref, int(rows[0][0])))
+    return Page(tuple(items))
 
-    def _find_UsageQuery(self, query: ports.UsageQuery) -> Page[ports.Ledger]:  # noqa: N802
-        ledger = self.get(ports.LedgerKey(query.account))
-        return Page(() if ledger is None else (ledger,))
+
+def _standing(reading: Reading, query: ports.StandingQuery) -> Page[Standing]:
+    within, on_path = Sql("1"), Sql("1")
+    if query.scopes:
+        held = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = l.record AND ")
+        within = held + ancestor_in(query.account, query.scopes) + ")"
+        paths = [path_within("a.path", scope.path) for scope in query.scopes if hasattr(scope, "path")]
+        on_path = any_of(paths)
+    links = Sql(" FROM links l WHERE l.attachment = a.key")
+    places = Sql("SELECT (SELECT count(*)") + links + ") + (a.path IS NOT NULL), "
+    inside = Sql("(SELECT count(*)") + links + " AND " + within + ") + (a.path IS NOT NULL AND " + on_path + ")"
+    own = Sql(" FROM attachments a WHERE a.account = ? AND a.id = ?", (query.account, query.attachment))
+    return Page(tuple(Standing(*row) for row in reading.rows(places + inside + own)))
+
+
+def _within(reading: Reading, query: ports.WithinQuery) -> Page[RecordRef]:
+    held = Sql("SELECT 1 FROM records r WHERE r.key = ")
+    within = Sql("1")
+    if query.scopes:
+        within = Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ")
+        within = within + ancestor_in(query.account, query.scopes) + ")"
+    found = (ref for ref in query.records if reading.rows(held + record_key(query.account, ref) + " AND " + within))
+    return Page(tuple(found))
+
+
+def _usage(reading: Reading, query: ports.UsageQuery) -> Page[Ledger]:
+    ledger = reading.get(ports.LedgerKey(query.account))
+    return Page(() if ledger is None else (ledger,))
+
+
+_UNWINDOWED: Mapping[type[Any], Callable[[Reading, Any], Page[Any]]] = {
+    ports.TallyQuery: _tally,
+    ports.StandingQuery: _standing,
+    ports.WithinQuery: _within,
+    ports.UsageQuery: _usage,
+}

@@ -84,7 +84,21 @@ def record_of(row: DbRow) -> Record:
 
 def attachment_of(row: DbRow) -> Attachment:
     """An attachment from its columns."""
-    return Attachment(*row[:10], _object.decode(row[10]), *row[11:17])
+    account, id, number, name, description, media_type, size, sha256, version, revision = row[:10]
+    return Attachment(
+        account,
+        id,
+        number,
+        name,
+        description,
+        media_type,
+        size,
+        sha256,
+        version,
+        revision,
+        _object.decode(row[10]),
+        *row[11:17],
+    )
 
 
 def version_of(row: DbRow) -> Version:
@@ -109,7 +123,8 @@ def folder_of(row: DbRow) -> Folder:
 
 def event_of(row: DbRow) -> Event:
     """An event from its columns."""
-    return Event(*row[:6], _object.decode(row[6]))
+    account, number, at, actor, kind, subject, data = row
+    return Event(account, number, at, actor, kind, subject, _object.decode(data))
 
 
 def object_of(text: str) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class SqliteCatalog:
         """What is wrong with the file, in the engine's words; empty if nothing is. Reads all of it."""
         with translated():
             rows = self._connection.execute("PRAGMA integrity_check").fetchall()
-        return tuple(row[0] for row in rows if row[0] != "ok")
+        return tuple(str(row[0]) for row in rows if row[0] != "ok")
 
 
 def _surely_scans(query: Query[Any]) -> bool:

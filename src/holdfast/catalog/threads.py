@@ -14,8 +14,9 @@ import apsw
 
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.reading import Reading
-from holdfast.catalog.writing import Names, SqliteTx, write_names
-from holdfast.core.errors import HoldfastError, Unavailable
+from holdfast.catalog.rowwriter import Names, RowWriter
+from holdfast.catalog.writing import SqliteTx
+from holdfast.core.errors import Unavailable
 from holdfast.core.ports import Tx
 
 T = TypeVar("T")
@@ -40,6 +41,12 @@ class _Job:
         self.error: BaseException | None = None
 
 
+class _GroupLost(Exception):
+    def __init__(self, failure: Exception) -> None:
+        super().__init__()
+        self.failure = failure
+
+
 class Writer:
     """Runs bodies one after the other on its own thread, many in one commit.
 
@@ -49,8 +56,8 @@ class Writer:
 
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
         self._connection = connection
-        self._statements = statements
         self._reading = Reading(connection, statements)
+        self._rows = RowWriter(connection, statements)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="holdfast-writer", daemon=True)
@@ -95,14 +102,15 @@ class Writer:
                     following = self._queue.get_nowait()
                 except Empty:
                     break
-            write_names(self._connection, self._statements, names)
+            self._rows.write_names(names)
             self._connection.execute("COMMIT")
         except apsw.Error as error:
             failure = core_error(error)
-            failure.__cause__ = error
+            if failure is not error:
+                failure.__cause__ = error
             self._fail(jobs or [first], failure)
-        except HoldfastError as error:
-            self._fail(jobs, error)
+        except _GroupLost as error:
+            self._fail(jobs, error.failure)
         _deliver(jobs or [first])
         return None if following is None else self._queue.get()
 
@@ -111,7 +119,7 @@ class Writer:
             return
         execute = self._connection.execute
         execute("SAVEPOINT body")
-        tx = SqliteTx(self._reading, self._connection, self._statements, names)
+        tx = SqliteTx(self._reading, self._rows, names)
         try:
             job.result = drive(job.body, tx)
             tx.finish()
@@ -120,12 +128,11 @@ class Writer:
             job.error = error
             if not self._connection.in_transaction:
                 # The engine gave the whole transaction up, so the bodies before this one are lost with it.
-                failure = tx.failure or Unavailable("The catalog rolled back")
-                raise failure from error
+                raise _GroupLost(tx.failure or Unavailable("The catalog rolled back")) from error
             execute("ROLLBACK TO body")
             execute("RELEASE body")
 
-    def _fail(self, jobs: list[_Job], failure: HoldfastError) -> None:
+    def _fail(self, jobs: list[_Job], failure: Exception) -> None:
         for job in jobs:
             if job.error is None:
                 job.error = failure
@@ -133,13 +140,14 @@ class Writer:
             self._connection.execute("ROLLBACK")
 
 
-def drive(body: Body, tx: Tx) -> Any:
+def drive(body: Callable[[Tx], Awaitable[T]], tx: Tx) -> T:
     """Run a body to its end without an event loop. Raises `RuntimeError` if it awaits anything but its `Tx`."""
     steps = body(tx).__await__()
     try:
         next(steps)
     except StopIteration as end:
-        return end.value
+        result: T = end.value
+        return result
     if (close := getattr(steps, "close", None)) is not None:
         close()
     raise RuntimeError("A transaction's body may await nothing but the Tx that it is given")

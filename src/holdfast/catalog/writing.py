@@ -3,65 +3,35 @@
 They are coroutines in form only: none of them ever suspends, so that the writer thread runs a body by itself.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import TypeVar
 
 import apsw
 
-from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.connection import core_error
-from holdfast.catalog.folding import fold, name_pieces
 from holdfast.catalog.reading import Reading
-from holdfast.core.errors import Conflict, HoldfastError
-from holdfast.core.model import (
-    ROOT,
-    Account,
-    Attachment,
-    Blob,
-    Client,
-    Event,
-    Folder,
-    Ledger,
-    Link,
-    Record,
-    RecordRef,
-    Token,
-    User,
-    Version,
-)
+from holdfast.catalog.rowwriter import Names, RowWriter
+from holdfast.core.errors import Conflict
 from holdfast.core.ports import AttachmentQuery, EntryQuery, Key, MoveTree, Page, Query, R, Row
 
-
-class Name(NamedTuple):
-    """What the index should hold for an attachment's name: its pieces, None once it is gone."""
-
-    pieces: str | None
-    is_new: bool = False
-
-
-Names = dict[int, Name]
+T = TypeVar("T")
 
 
 class SqliteTx:
     """One body's view of the open transaction.
 
-    Index entries of names are kept back until the group ends or a query wants them: the engine closes its current
-    batch of them at every savepoint, and a batch for each body would cost more than the rest of the body.
+    Index entries of names are kept back (`pending`, those of the group's earlier bodies) until the group ends or a
+    query wants them: the engine closes its current batch of them at every savepoint, and a batch for each body would
+    cost more than the rest of the body.
     """
 
-    def __init__(
-        self, reading: Reading, connection: apsw.Connection, statements: Mapping[str, str], pending: Names
-    ) -> None:
+    def __init__(self, reading: Reading, rows: RowWriter, pending: Names) -> None:
         self._reading = reading
-        self._connection = connection
-        self._sql = statements
+        self._rows = rows
         self._pending = pending
-        self._names: Names = {}
         self._flushed = False
-        self._touched: set[int] = set()
-        self.failure: HoldfastError | None = None
-
-    # ------------------------------------------------------------ the port
+        self.failure: Exception | None = None
+        rows.touched, rows.names = set(), {}
 
     async def get(self, key: Key[R]) -> R | None:
         """The row of that key, or None."""
@@ -75,41 +45,39 @@ class SqliteTx:
 
     async def add(self, row: Row) -> None:
         """Insert. Raises `Conflict` if its key or another unique value is taken, or what it hangs on is missing."""
-        self._guarded(lambda: _ADD[type(row)](self, row))
+        self._guarded(lambda: self._rows.add(row))
 
     async def save(self, row: Row) -> None:
         """Write over the row of the same key. Raises `LookupError` if there is none."""
-        self._guarded(lambda: _SAVE[type(row)](self, row))
+        self._guarded(lambda: self._rows.save(row))
 
     async def remove(self, row: Row) -> None:
         """Delete the row. Raises `Conflict` for a record that is the parent of others."""
-        self._guarded(lambda: _REMOVE[type(row)](self, row))
+        self._guarded(lambda: self._rows.remove(row))
 
     async def move(self, change: MoveTree) -> int:
         """Rewrite the paths of folders and attachments; the number of rows rewritten."""
-        return self._guarded(lambda: self._move(change))
-
-    # ------------------------------------------------------------ the end of a body and of a group
+        return self._guarded(lambda: self._rows.move(change))
 
     def finish(self) -> None:
         """Mark the accounts whose rows changed, and hand the names still to be indexed to the group."""
         if self.failure is not None:
             raise self.failure
-        for account in self._touched:
-            self._run("ledger_touch", account)
+        for account in self._rows.touched:
+            self._rows.touch(account)
         if self._flushed:
             self._pending.clear()
-        self._pending.update(self._names)
+        self._pending.update(self._rows.names)
 
     def _flush_names(self) -> None:
         # The group's earlier names are written too, but stay pending until this body is known to succeed.
         if not self._flushed:
-            write_names(self._connection, self._sql, self._pending)
+            self._rows.write_names(self._pending)
             self._flushed = True
-        write_names(self._connection, self._sql, self._names)
-        self._names.clear()
+        self._rows.write_names(self._rows.names)
+        self._rows.names.clear()
 
-    def _guarded(self, work: Callable[[], Any]) -> Any:
+    def _guarded(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except apsw.Error as error:
@@ -118,280 +86,3 @@ class SqliteTx:
                 # The engine may have rolled back already: the body must not go on as if nothing had happened.
                 self.failure = failure
             raise failure from error
-
-    def _run(self, name: str, *args: Any) -> int:
-        self._connection.execute(self._sql[name], args).fetchall()
-        return self._connection.changes()
-
-    def _must(self, name: str, *args: Any) -> None:
-        if self._run(name, *args) == 0:
-            raise LookupError(f"{name}: no such row")
-
-    # ------------------------------------------------------------ accounts, ledgers, actors
-
-    def _add_account(self, row: Account) -> None:
-        self._run("account_add", row.number, row.slug, row.created_at, codec.encode(row.settings))
-
-    def _save_account(self, row: Account) -> None:
-        self._must("account_save", row.slug, row.created_at, codec.encode(row.settings), row.number)
-
-    def _add_ledger(self, row: Ledger) -> None:
-        numbers = codec.encode(row.numbers)
-        self._run("ledger_add", row.account, row.clock, row.event, row.bytes, row.attachments, numbers)
-
-    def _save_ledger(self, row: Ledger) -> None:
-        numbers = codec.encode(row.numbers)
-        self._must("ledger_save", row.clock, row.event, row.bytes, row.attachments, numbers, row.account)
-
-    def _add_user(self, row: User) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        args = (row.account, row.id, row.email, row.name, row.password_hash, *granted, row.created_at)
-        self._run("user_add", *args, int(row.disabled))
-
-    def _save_user(self, row: User) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        args = (row.email, row.name, row.password_hash, *granted, row.created_at, int(row.disabled))
-        self._must("user_save", *args, row.account, row.id)
-
-    def _add_client(self, row: Client) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        self._run("client_add", row.account, row.id, row.name, row.secret_sha256, *granted, row.created_at)
-
-    def _save_client(self, row: Client) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        self._must("client_save", row.name, row.secret_sha256, *granted, row.created_at, row.account, row.id)
-
-    def _add_token(self, row: Token) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        args = (row.account, row.id, row.sha256, row.kind, row.name, row.owner)
-        self._run("token_add", *args, *granted, row.created_at, row.expires_at)
-
-    def _save_token(self, row: Token) -> None:
-        granted = codec.granted_columns(row.permissions, row.scopes)
-        args = (row.id, row.kind, row.name, row.owner, *granted, row.created_at, row.expires_at)
-        self._must("token_save", *args, row.account, row.sha256)
-
-    # ------------------------------------------------------------ records
-
-    def _add_record(self, row: Record) -> None:
-        args = (row.account, row.type, row.id, row.number, codec.encode(row.attributes))
-        rest = (row.state, row.revision, row.created_at, row.created_by, row.updated_at, row.updated_by)
-        parents = codec.parents_column(row.parents)
-        rows = self._connection.execute(self._sql["record_add"], (*args, parents, *rest)).fetchall()
-        key = int(rows[0][0])
-        self._touched.add(row.account)
-        self._set_parents(row.account, key, row.parents)
-        self._run("ancestors_add", key)
-
-    def _save_record(self, row: Record) -> None:
-        found = self._connection.execute(self._sql["record_key"], (row.account, row.type, row.id)).fetchall()
-        if not found:
-            raise LookupError("record_save: no such row")
-        key, before = found[0]
-        parents = codec.parents_column(row.parents)
-        args = (row.number, codec.encode(row.attributes), parents, row.state, row.revision)
-        self._run("record_save", *args, row.created_at, row.created_by, row.updated_at, row.updated_by, key)
-        self._touched.add(row.account)
-        if parents != before:
-            self._run("parents_remove", key)
-            self._set_parents(row.account, key, row.parents)
-            for (below,) in self._connection.execute(self._sql["descendants"], (key,)).fetchall():
-                self._run("ancestors_remove", below)
-                self._run("ancestors_add", below)
-
-    def _set_parents(self, account: int, key: int, parents: tuple[RecordRef, ...]) -> None:
-        for parent in dict.fromkeys(parents):
-            if self._run("parent_add", key, account, parent.type, parent.id) == 0:
-                raise Conflict(f"The parent {parent} does not exist")
-
-    def _remove_record(self, row: Record) -> None:
-        self._run("record_remove", row.account, row.type, row.id)
-        self._touched.add(row.account)
-
-    # ------------------------------------------------------------ attachments and what hangs on them
-
-    def _add_attachment(self, row: Attachment) -> None:
-        folded = fold(row.name)
-        properties = codec.encode(row.properties)
-        args = (row.account, row.id, row.number, row.name, row.description, row.media_type, row.size, row.sha256)
-        args += (row.version, row.revision, properties, row.folder, row.created_at, row.created_by)
-        args += (row.updated_at, row.updated_by, *_derived(row), folded)
-        key = int(self._connection.execute(self._sql["attachment_add"], args).fetchall()[0][0])
-        self._touched.add(row.account)
-        self._names[key] = Name(name_pieces(row.account, folded), is_new=True)
-        for name, value in codec.indexed_properties(row.properties):
-            self._run("property_add", row.account, name, value, key)
-
-    def _save_attachment(self, row: Attachment) -> None:
-        key, name, before, trashed = self._attachment_state(row)
-        folded = fold(row.name)
-        properties = codec.encode(row.properties)
-        derived = _derived(row)
-        args = (row.name, row.description, row.media_type, row.size, row.sha256, row.version, row.revision)
-        args += (properties, row.folder, row.created_by, row.updated_at, row.updated_by, *derived, folded, key)
-        self._run("attachment_save", *args)
-        self._touched.add(row.account)
-        if row.name != name:
-            self._names[key] = Name(name_pieces(row.account, folded))
-        if derived[1] != trashed:
-            self._run("links_trashed", derived[1], key)
-        if properties != before:
-            self._change_properties(row, key, before)
-
-    def _attachment_state(self, row: Attachment) -> tuple[int, str, str, int]:
-        found = self._connection.execute(self._sql["attachment_state"], (row.account, row.id)).fetchall()
-        if not found:
-            raise LookupError("attachment: no such row")
-        return cast(tuple[int, str, str, int], found[0])
-
-    def _change_properties(self, row: Attachment, key: int, before: str) -> None:
-        old = _typed(codec.indexed_properties(codec.object_of(before)))
-        new = _typed(codec.indexed_properties(row.properties))
-        for name, _, value in old - new:
-            self._run("property_remove", row.account, name, value, key)
-        for name, _, value in new - old:
-            self._run("property_add", row.account, name, value, key)
-
-    def _remove_attachment(self, row: Attachment) -> None:
-        found = self._connection.execute(self._sql["attachment_state"], (row.account, row.id)).fetchall()
-        if not found:
-            return
-        key, _, before, _ = found[0]
-        for name, value in codec.indexed_properties(codec.object_of(before)):
-            self._run("property_remove", row.account, name, value, key)
-        self._run("attachment_remove", key)
-        self._touched.add(row.account)
-        self._names[key] = Name(None)
-
-    def _add_version(self, row: Version) -> None:
-        args = (row.number, row.name, row.media_type, row.size, row.sha256, row.created_at, row.created_by)
-        if self._run("version_add", *args, row.account, row.attachment) == 0:
-            raise Conflict("The attachment does not exist")
-        self._touched.add(row.account)
-
-    def _save_version(self, row: Version) -> None:
-        args = (row.name, row.media_type, row.size, row.sha256, row.created_at, row.created_by)
-        self._must("version_save", *args, row.number, row.account, row.attachment)
-        self._touched.add(row.account)
-
-    def _add_blob(self, row: Blob) -> None:
-        args = (row.account, row.sha256, row.size, row.locator, row.refs, row.created_at, row.idle_since)
-        self._run("blob_add", *args)
-
-    def _save_blob(self, row: Blob) -> None:
-        args = (row.size, row.locator, row.refs, row.created_at, row.idle_since)
-        self._must("blob_save", *args, row.account, row.sha256)
-
-    def _add_link(self, row: Link) -> None:
-        args = (row.account, row.id, row.role, row.position, row.caption, row.created_at, row.created_by)
-        if self._run("link_add", *args, row.account, row.attachment, row.record.type, row.record.id) == 0:
-            raise Conflict("The attachment or the record does not exist")
-        self._touched.add(row.account)
-
-    def _save_link(self, row: Link) -> None:
-        args = (row.role, row.position, row.caption, row.created_at, row.created_by, row.account, row.id)
-        self._must("link_save", *args, row.account, row.attachment, row.record.type, row.record.id)
-        self._touched.add(row.account)
-
-    # ------------------------------------------------------------ folders and events
-
-    def _add_folder(self, row: Folder) -> None:
-        args = (row.account, row.path, row.created_at, row.created_by, _parent(row.path), fold(row.name))
-        self._run("folder_add", *args)
-        self._touched.add(row.account)
-
-    def _save_folder(self, row: Folder) -> None:
-        self._must("folder_save", row.created_at, row.created_by, row.account, row.path)
-        self._touched.add(row.account)
-
-    def _add_event(self, row: Event) -> None:
-        data = codec.encode(row.data)
-        self._run("event_add", row.account, row.number, row.at, row.actor, row.kind, row.subject, data)
-
-    def _save_event(self, row: Event) -> None:
-        data = codec.encode(row.data)
-        self._must("event_save", row.at, row.actor, row.kind, row.subject, data, row.account, row.number)
-
-    def _drop(self, name: str, *args: Any, account: int | None = None) -> None:
-        self._run(name, *args)
-        if account is not None:
-            self._touched.add(account)
-
-    def _move(self, change: MoveTree) -> int:
-        source, target, account = change.source, change.target, change.account
-        skip, first, end = len(source) + 1, f"{source}/", f"{source}0"
-        self._touched.add(account)
-        folded = fold(target.rpartition("/")[2])
-        moved = self._run("folder_move", target, _parent(target), folded, account, source)
-        moved += self._run("folders_below_move", target, skip, account, first, end)
-        moved += self._run("attachments_in_move", target, skip, account, source)
-        return moved + self._run("attachments_below_move", target, skip, account, first, end)
-
-
-def write_names(connection: apsw.Connection, statements: Mapping[str, str], names: Names) -> None:
-    """Bring the name index to this state."""
-    for key in sorted(names):
-        name = names[key]
-        if not name.is_new:
-            connection.execute(statements["name_remove"], (key,))
-        if name.pieces:
-            connection.execute(statements["name_add"], (key, name.pieces))
-
-
-def _derived(row: Attachment) -> tuple[int | None, int, str | None, str | None]:
-    path = row.path
-    return row.trashed_at, int(row.trashed_at is not None), path, None if path is None else codec.path_md5(path)
-
-
-def _typed(pairs: Any) -> set[tuple[str, str, Any]]:
-    # 1, 1.0 and True are equal in Python but not all the same in the index.
-    return {(name, type(value).__name__, value) for name, value in pairs}
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0] or ROOT
-
-
-_Verb = Callable[[SqliteTx, Any], None]
-_ADD: Mapping[type[Any], _Verb] = {
-    Account: SqliteTx._add_account,
-    Ledger: SqliteTx._add_ledger,
-    User: SqliteTx._add_user,
-    Client: SqliteTx._add_client,
-    Token: SqliteTx._add_token,
-    Record: SqliteTx._add_record,
-    Attachment: SqliteTx._add_attachment,
-    Version: SqliteTx._add_version,
-    Blob: SqliteTx._add_blob,
-    Link: SqliteTx._add_link,
-    Folder: SqliteTx._add_folder,
-    Event: SqliteTx._add_event,
-}
-_SAVE: Mapping[type[Any], _Verb] = {
-    Account: SqliteTx._save_account,
-    Ledger: SqliteTx._save_ledger,
-    User: SqliteTx._save_user,
-    Client: SqliteTx._save_client,
-    Token: SqliteTx._save_token,
-    Record: SqliteTx._save_record,
-    Attachment: SqliteTx._save_attachment,
-    Version: SqliteTx._save_version,
-    Blob: SqliteTx._save_blob,
-    Link: SqliteTx._save_link,
-    Folder: SqliteTx._save_folder,
-    Event: SqliteTx._save_event,
-}
-_REMOVE: Mapping[type[Any], _Verb] = {
-    Account: lambda tx, row: tx._drop("account_remove", row.number),
-    Ledger: lambda tx, row: tx._drop("ledger_remove", row.account),
-    User: lambda tx, row: tx._drop("user_remove", row.account, row.id),
-    Client: lambda tx, row: tx._drop("client_remove", row.account, row.id),
-    Token: lambda tx, row: tx._drop("token_remove", row.account, row.sha256),
-    Record: SqliteTx._remove_record,
-    Attachment: SqliteTx._remove_attachment,
-    Version: lambda tx, row: tx._drop("version_remove", row.number, row.account, row.attachment, account=row.account),
-    Blob: lambda tx, row: tx._drop("blob_remove", row.account, row.sha256),
-    Link: lambda tx, row: tx._drop("link_remove", row.account, row.id, account=row.account),
-    Folder: lambda tx, row: tx._drop("folder_remove", row.account, row.path, account=row.account),
-    Event: lambda tx, row: tx._drop("event_remove", row.account, row.number),
-}

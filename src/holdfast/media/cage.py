@@ -11,6 +11,7 @@ Order: `TYPE EDGE EDGE…\\n`. Answer: `WIDTH HEIGHT PAGES CAPTURED\\n` (`-` for
 JPEG in four bytes, big-endian, and the JPEG.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -18,6 +19,8 @@ import struct
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from holdfast.media import seccomp
 
 if TYPE_CHECKING:
     from holdfast.media.decoders import Job
@@ -34,10 +37,15 @@ OPEN_FILES = 32
 POLITENESS = 5
 """The niceness of the child: requests come before pictures."""
 
+_FIRST_TO_GO = "1000"
+"""What the kernel kills before all else when the machine is out of memory."""
+
 MAX_ORDER_BYTES = 256
 
 REFUSED, OUT_OF_MEMORY, UNLOCKED = 20, 21, 22
 """How the child ends: the file is not what it says or too large; memory ran out; the filter could not be set."""
+
+LOCKED_IN = b"+"
 
 _NO_NEW_PRIVS, _PARENT_DEATH_SIGNAL, _DUMPABLE = 38, 1, 4
 _KILL = 9
@@ -60,6 +68,8 @@ def limit() -> None:
     # The signal at the first limit can be ignored, the kill one second later cannot.
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     os.nice(POLITENESS)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(_FIRST_TO_GO)
 
 
 def isolate() -> None:
@@ -78,8 +88,6 @@ def lock(threads: bool) -> None:
 
     With `threads` the limit on processes is left to the filter, because it counts threads of the whole user. Raises `OSError` when the filter cannot be set; the other two are best effort.
     """
-    from holdfast.media import seccomp
-
     libc = ctypes.CDLL(None, use_errno=True)
     _landlock(libc)
     if not threads:
@@ -122,6 +130,7 @@ def main(source: int, load: "Callable[[str], Job] | None" = None) -> int:
         except OSError:
             return UNLOCKED
         try:
+            os.write(1, LOCKED_IN)
             answer = memoryview(job.work(file, [int(edge) for edge in edges]))
             while answer:
                 answer = answer[os.write(1, answer) :]

@@ -128,8 +128,9 @@ def raster(name: str) -> Work:
         width, height = picture.size
         if turn in (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]):
             width, height = height, width
+        captured = _captured(exif)  # before pages are turned, because what it reads hangs on the first one
         pages = _tiff_pages(picture) if name == "TIFF" else None
-        answer = [_facts(width, height, pages, _captured(exif))]
+        answer = [_facts(width, height, pages, captured)]
         if edges:
             answer += _pictures(_shrunk(picture, max(edges), turn), edges)
         return b"".join(answer)
@@ -159,7 +160,7 @@ def _captured(exif: Image.Exif) -> str:
         offset = str(taken.get(_OFFSET) or "").strip("\0 ")
     except Exception:  # noqa: BLE001
         return "-"
-    if len(stamp) != 19 or not stamp.isascii():
+    if len(stamp) != 19 or not stamp.isascii() or not stamp.replace(":", "").replace(" ", "", 1).isdigit():
         return "-"
     day, _, time = stamp.partition(" ")
     known = len(offset) == 6 and offset[0] in "+-" and offset[1:].replace(":", "").isdigit()

@@ -6,8 +6,9 @@ RFC 9110 sections 8.8, 13 and 14, RFC 9530, RFC 6266 and RFC 8187, for every con
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
-from email.utils import formatdate, parsedate_to_datetime
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from time import gmtime
 from typing import Final, Literal
 from unicodedata import normalize
 from urllib.parse import quote
@@ -66,6 +67,19 @@ INLINE_TYPES: Final = frozenset(
 )
 """What may be shown in place. All else leaves as an attachment, whatever is asked."""
 
+_ASKING: Final = frozenset(
+    {
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"range",
+        b"want-repr-digest",
+    }
+)
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MEDIA_TYPE: Final = re.compile(r"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}", re.ASCII)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$&+,.^_`{}~()@=\[\] '-]+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -99,6 +113,12 @@ def etag_of(content: Content) -> str:
     return f'"{content.sha256.hex()}"'
 
 
+def http_date(seconds: int) -> str:
+    """Seconds since the epoch as IMF-fixdate (RFC 9110 section 5.6.7)."""
+    year, month, day, hour, minute, second, weekday, _, _ = gmtime(seconds)
+    return f"{_DAYS[weekday]}, {day:02d} {_MONTHS[month]} {year:04d} {hour:02d}:{minute:02d}:{second:02d} GMT"
+
+
 def may_be_inline(media_type: str) -> bool:
     """Whether the type is on the closed list."""
     return media_type in INLINE_TYPES
@@ -109,17 +129,18 @@ def serve(call: Call, content: Content, *, inline: bool = False, headers: Header
     req = call.req
     etag = etag_of(content)
     modified = content.modified_at // 1_000_000
-    failed = evaluate(req, etag, modified)
-    validators: Headers = (("ETag", etag), ("Last-Modified", formatdate(modified, usegmt=True)))
+    plain = not any(name in _ASKING for name, _ in req.scope["headers"])
+    failed = None if plain else evaluate(req, etag, modified)
+    validators: Headers = (("ETag", etag), ("Last-Modified", http_date(modified)))
     if failed is not None:
         return Reply(failed, b"", None, (*(validators if failed == 304 else ()), *headers), None, SAFE_HEADERS)
     media_type = content.media_type if _MEDIA_TYPE.fullmatch(content.media_type) else OCTETS
     kind: Kind = "inline" if inline and media_type in INLINE_TYPES else "attachment"
     named = ("Content-Disposition", disposition(kind, content.name))
     common = (*validators, ("Accept-Ranges", "bytes"), named, *headers)
-    if wants_sha256(req.get_header("Want-Repr-Digest")):
+    if plain or wants_sha256(req.get_header("Want-Repr-Digest")):
         common = (*common, ("Repr-Digest", f"sha-256=:{b64encode(content.sha256).decode()}:"))
-    ranges = _requested_ranges(req, content, etag, modified)
+    ranges = None if plain else _requested_ranges(req, content, etag, modified)
     if ranges is None:
         return _whole(req, content, media_type, common)
     if not ranges:
@@ -291,8 +312,3 @@ def wants_sha256(header: str | None) -> bool:
         name, _, weight = item.strip(" \t").partition("=")
         preferences[name.lower()] = weight
     return preferences.get("sha-256", "1") != "0"
-
-
-def timestamp(modified_at: int) -> datetime:
-    """A stored time as a datetime in UTC."""
-    return datetime.fromtimestamp(modified_at / 1_000_000, UTC)

@@ -1,36 +1,24 @@
 """The shape that every API fills: routes, error table, credential. Nothing registers itself; they are listed."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal
 
 import msgspec
 from falcon.asgi import Request
 
 from holdfast.core.errors import HoldfastError, Unauthenticated
 from holdfast.core.model import Actor
+from holdfast.core.store import Desk, Store
 from holdfast.web.auth import Site, bearer
 from holdfast.web.limits import Counters, Guesses, Quota
 from holdfast.web.reply import Reply
 from holdfast.web.wire import Wire
 
-Desk: TypeAlias = Any
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 Schema = Any
 """A type that msgspec can describe, or a literal JSON schema (a dict)."""
-
-
-class Store(Protocol):
-    """What the web needs of the core's front object."""
-
-    async def identify(self, secret: str) -> Actor:
-        """The actor that this credential names. Raises `Unauthenticated`."""
-        ...
-
-    def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
-        """Everything the actor may do; holding one of the vendor's `keys` adds the `grants` for this call."""
-        ...
 
 
 class Call(msgspec.Struct):
@@ -41,7 +29,7 @@ class Call(msgspec.Struct):
     """
 
     req: Request
-    store: Any
+    store: Store
     wire: Wire
     site: Site
     counters: Counters
@@ -54,7 +42,7 @@ class Call(msgspec.Struct):
     route: "Route | None" = None
     secret: str | None = None
     identity: Actor | None = None
-    bound_desk: Desk = None
+    bound_desk: Desk | None = None
     quota: Quota | None = None
 
     @property

@@ -7,6 +7,7 @@ error serializers, a second response object) is what dialects must shape themsel
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
+from types import MappingProxyType
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -17,8 +18,9 @@ from falcon.request import RequestOptions
 from falcon.routing import CompiledRouter
 
 from holdfast.core.errors import HoldfastError, Invalid, Malformed, RateLimited, Unauthenticated, Unavailable
+from holdfast.core.store import Store
 from holdfast.web.auth import Site
-from holdfast.web.dialect import Call, Dialect, Route, Store
+from holdfast.web.dialect import Call, Dialect, Route
 from holdfast.web.limits import Counters
 from holdfast.web.metrics import Endpoint, Traffic
 from holdfast.web.problems import InternalError, MethodNotAllowed, RouteNotFound, lookup, problem
@@ -36,6 +38,23 @@ DEFAULT_HEADERS: Final = (
 """What every answer carries that does not bring its own set."""
 
 _OVERRIDABLE: Final = frozenset(name.decode() for name, _ in DEFAULT_HEADERS)
+_USUAL_NAMES: Final = MappingProxyType(
+    {
+        name: name.lower().encode()
+        for name in (
+            "Accept-Ranges",
+            "Content-Disposition",
+            "Content-Range",
+            "ETag",
+            "Last-Modified",
+            "Location",
+            "Repr-Digest",
+            "X-RateLimit-Limit",
+            "X-RateLimit-Remaining",
+            "X-RateLimit-Reset",
+        )
+    }
+)
 _BODILESS: Final = frozenset({204, 304})
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 
@@ -115,10 +134,9 @@ class Dispatcher:
                 status = reply.status
                 await self._deliver(call, reply)
         except Aborted as cut:
+            # Returning without an end makes the server close the connection, so that no client takes it for whole.
             _log.info("answer cut: %s", cut, extra={"request_id": call.request_id})
-            if not wire.gone:
-                raise
-            status = 499
+            status = 499 if wire.gone else status
         finally:
             elapsed = perf_counter() - began
             self._traffic.in_flight -= 1
@@ -197,8 +215,11 @@ class Dispatcher:
 
     def _refusal(self, call: Call, error: Exception) -> Reply:
         """The failure in the words of the dialect that owns the path."""
+        if isinstance(error, Aborted):
+            raise error
         if call.wire.started:
-            raise error if isinstance(error, Aborted) else Aborted(type(error).__name__) from error
+            _log.error("the answer broke off", exc_info=error, extra={"request_id": call.request_id})
+            raise Aborted(type(error).__name__) from error
         failure = self._failure(call, error)
         if call.dialect is None:
             call.dialect = self._owner(call.req.path)
@@ -259,16 +280,18 @@ def header_list(reply: Reply, request_id: str) -> RawHeaders:
     if reply.media_type is not None:
         headers.append((b"content-type", _checked(reply.media_type)))
     for name, value in reply.headers:
-        lowered = name.lower()
-        raw = lowered.encode("ascii")
-        if lowered in _OVERRIDABLE:
-            headers = [pair for pair in headers if pair[0] != raw]
+        raw = _USUAL_NAMES.get(name)
+        if raw is None:
+            lowered = name.lower()
+            raw = lowered.encode("ascii")
+            if lowered in _OVERRIDABLE:
+                headers = [pair for pair in headers if pair[0] != raw]
         headers.append((raw, _checked(value)))
     return headers
 
 
 def _checked(value: str) -> bytes:
-    if "\n" in value or "\r" in value or "\0" in value:
+    if not value.isprintable() and ("\n" in value or "\r" in value or "\0" in value):
         raise ValueError("control character in a header value")
     return value.encode("latin-1")
 

@@ -1,6 +1,6 @@
 """Query parameters read strictly: each once, in its own form, none left over."""
 
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -8,8 +8,8 @@ import msgspec
 
 from holdfast.core.errors import Invalid
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MICROSECOND = datetime.timedelta(microseconds=1)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 C = TypeVar("C", bound=str)
 
@@ -19,19 +19,19 @@ Values = Mapping[str, str | list[str]]
 def moment(text: str, field: str) -> int:
     """An RFC 3339 date or date-time as microseconds since the epoch; without an offset it is UTC. Raises `Invalid`."""
     try:
-        parsed = datetime.datetime.fromisoformat(text)
+        parsed = dt.datetime.fromisoformat(text)
     except ValueError:
         raise Invalid(f"{field} is not a date-time", fields={field: "expected RFC 3339"}) from None
-    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=datetime.UTC)
+    aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=dt.UTC)
     try:
         return (aware - _EPOCH) // _MICROSECOND
     except OverflowError:
         raise Invalid(f"{field} is out of range", fields={field: "out of range"}) from None
 
 
-def moment_text(microseconds: int) -> datetime.datetime:
+def moment_text(microseconds: int) -> dt.datetime:
     """The date-time of that many microseconds since the epoch, for JSON."""
-    return _EPOCH + datetime.timedelta(microseconds=microseconds)
+    return _EPOCH + dt.timedelta(microseconds=microseconds)
 
 
 def scalars_like(text: str) -> tuple[str | int | float | bool, ...]:

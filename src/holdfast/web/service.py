@@ -2,13 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
-from holdfast.core.errors import HoldfastError, NotFound, Unauthenticated, Unavailable
+from holdfast.core.errors import HoldfastError, Unauthenticated, Unavailable
 from holdfast.web.auth import bearer
-from holdfast.web.dialect import Call, Dialect, Operation, Response, Route
+from holdfast.web.dialect import Call, Dialect, Route
 from holdfast.web.metrics import Traffic, exposition
-from holdfast.web.problems import problem
+from holdfast.web.openapi import describe
+from holdfast.web.problems import RouteNotFound, problem
+from holdfast.web.reference import ASSETS, PAGE_HEADERS, asset, page
 from holdfast.web.reply import Reply, json
 
 
@@ -26,6 +29,7 @@ class Service:
         self._ready = ready
         self._may_read_metrics = may_read_metrics
         self._documents: dict[str, bytes] = {}
+        self._rendered = b""
         self.dialect = Dialect(
             name="service",
             title="Service",
@@ -41,6 +45,9 @@ class Service:
         return (
             Route("GET", "/health/live", self._live, public=True, summary="The process answers"),
             Route("GET", "/health/ready", self._is_ready, public=True, summary="The server can serve"),
+            Route("GET", "/openapi/{name}.json", self._openapi, public=True, summary="One API, by its name"),
+            Route("GET", "/docs", self._page, public=True, summary="The reference page"),
+            Route("GET", "/docs/{name}", self._asset, public=True, summary="The page's own files"),
             Route("GET", "/metrics", self._metrics, public=True, summary="Counts in Prometheus' text format"),
         )
 
@@ -61,5 +68,23 @@ class Service:
             raise Unauthenticated
         return Reply(200, exposition(self.registry), "text/plain; version=0.0.4; charset=utf-8")
 
+    async def _openapi(self, call: Call) -> Reply:
+        name = call.params["name"]
+        dialect = self._dialects.get(name)
+        if dialect is None:
+            raise RouteNotFound
+        if name not in self._documents:
+            self._documents[name] = msgspec.json.encode(describe(dialect))
+        return Reply(200, self._documents[name], "application/json")
 
-__all__ = ["NotFound", "Operation", "Response", "Service"]
+    async def _page(self, _call: Call) -> Reply:
+        if not self._rendered:
+            self._rendered = page(tuple(self._dialects.values()))
+        return Reply(200, self._rendered, "text/html; charset=utf-8", fixed=PAGE_HEADERS)
+
+    async def _asset(self, call: Call) -> Reply:
+        name = call.params["name"]
+        data = asset(name)
+        if data is None:
+            raise RouteNotFound
+        return Reply(200, data, ASSETS[name], fixed=PAGE_HEADERS)

@@ -136,7 +136,7 @@ class Wire:
 
     async def drain(self) -> None:
         """Read and drop what is left of a refused body, within limits, so that an ordinary client sees the answer."""
-        if self.complete or self.cut or self._stuck:
+        if not self._is_open() or self._stuck:
             return
         if self.expects_continue or (self.length or 0) - self.received > self.pace.drain_bytes:
             self.close = True
@@ -144,13 +144,16 @@ class Wire:
         stop = self.received + self.pace.drain_bytes
         try:
             async with asyncio.timeout(self.pace.drain_seconds):
-                while not self.complete and not self.cut and self.received <= stop:
+                while self._is_open() and self.received <= stop:
                     await self.receive()
         except (TimeoutError, TooSlow):
             self._stuck = True
         finally:
             self._disarm()
         self.close = not self.complete
+
+    def _is_open(self) -> bool:
+        return not (self.complete or self.cut)
 
     async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """A whole answer at once."""
