@@ -1,6 +1,5 @@
 """Every answer that a test sees is held against what the route table says of it."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -23,11 +22,12 @@ def _fits(template: str, path: str) -> bool:
     )
 
 
-def routes_of(method: str, path: str) -> Iterator[Route]:
-    """The routes that may answer, those without fields in their last segment first."""
+def route_of(method: str, path: str) -> Route | None:
+    """The route that answers, if the path with the fewest fields has the method."""
     bare = path.removeprefix("/bridge")
-    found = [route for route in NAVARIK.routes if route.method == method and _fits(route.path, bare)]
-    yield from sorted(found, key=lambda route: route.path.count("{"))
+    found = {route.path for route in NAVARIK.routes if _fits(route.path, bare)}
+    nearest = min(found, key=lambda template: template.count("{"), default=None)
+    return next((route for route in NAVARIK.routes if (route.method, route.path) == (method, nearest)), None)
 
 
 @cache
@@ -40,7 +40,7 @@ async def check(answer: httpx.Response) -> None:
     """Fails unless the status is among those that the route lists, with a body of the type that it lists."""
     await answer.aread()
     method = {"HEAD": "GET"}.get(answer.request.method, answer.request.method)
-    route = next(routes_of(method, answer.request.url.path), None)
+    route = route_of(method, answer.request.url.path)
     if route is None:
         if method == "OPTIONS":
             assert answer.status_code in {204, 404}

@@ -1,7 +1,7 @@
 """Reading requests: ids, pages, filters and what the client accepts (contract section 3)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from falcon.asgi import Request
@@ -65,16 +65,16 @@ def _whole(parameters: Parameters, name: str, default: int) -> int:
     return int(text[-30:]) if len(text.lstrip("0")) <= 18 else _MAX_OFFSET
 
 
-def read_filters(parameters: Parameters, names: Mapping[str, object], body: str) -> tuple[Where, ...]:
+def read_filters(parameters: Parameters, names: Iterable[str], body: str) -> tuple[Where, ...]:
     """Every `filter[path]=value`: an envelope key, or a path that begins with `body.`. Raises `Invalid`."""
-    found: list[Where] = []
-    for name in names:
-        match = _FILTER.fullmatch(name)
-        value = parameters.text(name) if match else None
-        if match is not None and value is not None:
-            found.extend(_conditions(match[1], value, body))
-    if len(found) > 2 * MAX_FILTERS:
+    matches = [match for name in names if (match := _FILTER.fullmatch(name))]
+    if len(matches) > MAX_FILTERS:
         raise Invalid(f"There are at most {MAX_FILTERS} filters", fields={"filter": "too many"})
+    found: list[Where] = []
+    for match in matches:
+        value = parameters.text(match[0])
+        if value is not None:
+            found.extend(_conditions(match[1], value, body))
     return tuple(found)
 
 

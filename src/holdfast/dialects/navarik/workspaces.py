@@ -32,7 +32,7 @@ async def listed(call: Call) -> Reply:
     parameters = Parameters(call.req.params)
     window, criteria = read_window(parameters), read_sort(parameters)
     where = [Where("attribute.navarik.type", "eq", WORKSPACE), *_party_filters(parameters)]
-    others = {name: None for name in call.req.params if name not in map(_party_filter, _SIDES)}
+    others = call.req.params.keys() - set(map(_party_filter, _SIDES))
     where.extend(read_filters(parameters, others, ""))
     query = RecordQuery(call.actor.account, window, RecordFilter(("workspace",), tuple(where)))
     return json(await record_page(call, query, criteria, "", workspace_envelope))
