@@ -72,6 +72,14 @@ async def test_a_short_body_that_claims_to_have_ended(client: Client, store: Sto
     assert (answer.status, answer.json["code"], store.files) == (400, "incomplete", {})
 
 
+async def test_chunked_framing_outranks_an_announced_length(client: Client, store: Store) -> None:
+    for length in ("0", "1", "9" * 5000):
+        headers = {"content-length": length}
+        answer = await client("PUT", "/toy/files/x", [b"abc", b"d"], chunked=True, headers=headers)
+        assert answer.status == 201
+        assert store.files["x"].size == 4
+
+
 async def test_raw_bodies_cut_at_every_edge(client: Client, store: Store) -> None:
     pieces = [b"a" * 100 for _ in range(10)]
     for at in range(10):

@@ -4,7 +4,11 @@ import sys
 
 import typer
 
-from holdfast.cli import accounts, credentials, maintenance, serving, transfer
+from holdfast.cli.accounts import accounts
+from holdfast.cli.credentials import clients, tokens, users
+from holdfast.cli.maintenance import doctor, migrate, openapi
+from holdfast.cli.serving import serve
+from holdfast.cli.transfer import export_tree, import_tree
 
 app = typer.Typer(
     name="holdfast",
@@ -14,16 +18,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("serve")(serving.serve)
-app.add_typer(credentials.tokens, name="token")
-app.add_typer(credentials.users, name="user")
-app.add_typer(credentials.clients, name="client")
-app.add_typer(accounts.accounts, name="account")
-app.command("import")(transfer.import_tree)
-app.command("export")(transfer.export_tree)
-app.command("migrate")(maintenance.migrate)
-app.command("doctor")(maintenance.doctor)
-app.command("openapi")(maintenance.openapi)
+app.command("serve")(serve)
+app.add_typer(tokens, name="token")
+app.add_typer(users, name="user")
+app.add_typer(clients, name="client")
+app.add_typer(accounts, name="account")
+app.command("import")(import_tree)
+app.command("export")(export_tree)
+app.command("migrate")(migrate)
+app.command("doctor")(doctor)
+app.command("openapi")(openapi)
 
 
 def main() -> None:

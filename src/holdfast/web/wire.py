@@ -83,17 +83,21 @@ class Wire:
         self.length: int | None = None
         self.encoded = False
         self.expects_continue = False
-        self.complete = not str(scope.get("http_version", "1.1")).startswith(("2", "3"))
+        chunked = False
         for name, value in scope["headers"]:
             if name == b"content-length":
-                self.length = int(value) if value.isdigit() else None
-                self.complete = self.length == 0
+                self.length = int(value) if value.isdigit() and len(value) < 20 else None
             elif name == b"transfer-encoding":
-                self.complete = False
+                chunked = True
             elif name == b"content-encoding":
                 self.encoded = value.strip().lower() not in {b"", b"identity"}
             elif name == b"expect":
                 self.expects_continue = value.strip().lower() == b"100-continue"
+        if chunked:
+            # Whatever else is announced: the framing decides (RFC 9112 section 6.3).
+            self.length = None
+        announced = chunked or self.length is not None or str(scope.get("http_version", "1.1")).startswith(("2", "3"))
+        self.complete = self.length == 0 or not announced
 
     async def receive(self) -> Event:
         """The server's next event, passed on as it is; on the way the end of the body, or its cut, is noted."""
