@@ -52,8 +52,11 @@ def probe(code: str, content: bytes = b"the file") -> tuple[int, str]:
     )
     os.close(reader)
     os.close(source)
-    said = ended.stdout.decode()
-    return ended.returncode, said.removeprefix("+")
+    said = ended.stdout
+    if said.startswith(b"+"):
+        assert said[1:5] == (len(said[5:]).to_bytes(4, "big") if len(said) > 1 else b"")
+        said = said[5:]
+    return ended.returncode, said.decode()
 
 
 ATTEMPTS = {
@@ -275,6 +278,7 @@ def test_an_unknown_machine_has_no_filter() -> None:
 def child(code: str) -> tuple[str, ...]:
     """A command that reads the order and then does this instead of the cage's work."""
     start = "import os, signal, sys, time\norder = sys.stdin.readline()\nsay = lambda what: os.write(1, what)\n"
+    start += "answer = lambda what: say(b'+' + len(what).to_bytes(4, 'big') + what)\n"
     return (sys.executable, "-c", start + code)
 
 
@@ -322,8 +326,8 @@ def test_a_kill_by_the_kernel_is_a_limit(name: str) -> None:
         "say(b'+')\nos.kill(os.getpid(), signal.SIGSTOP)",
         "say(b'+')\nwhile True: pass",
         "say(b'+')\nsignal.pthread_sigmask(0, range(1, 64))\ntime.sleep(9999)",
-        "say(b'+1 1 - -')\nos.close(1)\ntime.sleep(9999)",
-        "say(b'+')\nwhile True:\n    say(b'1')\n    time.sleep(0.01)",
+        "say(b'+\\0\\0\\0\\x081 1 - -')\nos.close(1)\ntime.sleep(9999)",
+        "say(b'+\\0\\1\\0\\0')\nwhile True:\n    say(b'1')\n    time.sleep(0.01)",
     ],
 )
 def test_a_hang_is_killed(code: str) -> None:
@@ -336,23 +340,27 @@ def test_a_flood_is_cut() -> None:
 
 def framed(*pictures: bytes) -> str:
     """Code that answers with these pictures."""
-    return f"say({b'+9 9 - -' + bytes([10]) + b''.join(len(p).to_bytes(4, 'big') + p for p in pictures)!r})"
+    return f"answer({b'9 9 - -' + bytes([10]) + b''.join(len(p).to_bytes(4, 'big') + p for p in pictures)!r})"
 
 
 @pytest.mark.parametrize(
     "code",
     [
         "say(b'+')",
-        "say(b'+garbage')",
-        "say(b'+1 1 1\\n')",
-        "say(b'+1 1 1 - -\\n')",
-        "say(b'+-1 1 - -\\n')",
-        "say(b'+0 1 - -\\n')",
-        "say(b'+1.5 1 - -\\n')",
-        "say(b'+99999999999 1 - -\\n')",
-        "say('+\u0661 1 - -\\n'.encode())",
-        "say(b'+1 1 - -\\nmore')",
-        "say(b'+' + b'1' * 5000 + b' 1 - -\\n')",
+        "say(b'+\\0\\0')",
+        "say(b'+\\xff\\xff\\xff\\xff')",
+        "say(b'+\\0\\0\\0\\x091 1 - -\\n')",
+        "answer(b'')",
+        "answer(b'garbage')",
+        "answer(b'1 1 1\\n')",
+        "answer(b'1 1 1 - -\\n')",
+        "answer(b'-1 1 - -\\n')",
+        "answer(b'0 1 - -\\n')",
+        "answer(b'1.5 1 - -\\n')",
+        "answer(b'99999999999 1 - -\\n')",
+        "answer('\u0661 1 - -\\n'.encode())",
+        "answer(b'1 1 - -\\nmore')",
+        "answer(b'1' * 5000 + b' 1 - -\\n')",
     ],
 )
 def test_an_answer_that_is_none(code: str) -> None:
@@ -378,7 +386,7 @@ def test_a_taken_over_child_cannot_say_more_than_asked() -> None:
     assert outcome(framed(PICTURE), edges=(128,)) == Derived(Facts(9, 9), (PICTURE,))
     assert outcome(framed(PICTURE, PICTURE), edges=(128,)) == NoRendition("garbled")
     assert outcome(framed(PICTURE), edges=(128, 256)) == NoRendition("garbled")
-    assert outcome("say(b'+1 1 - <script>\\n')") == Derived(Facts(1, 1))
+    assert outcome("answer(b'1 1 - <script>\\n')") == Derived(Facts(1, 1))
 
 
 @pytest.mark.parametrize("code", ["", "sys.exit(1)", "sys.exit(22)", "say(b'-')", "raise SystemExit", "os.abort()"])
@@ -409,7 +417,7 @@ def test_the_child_inherits_nothing_but_its_file(monkeypatch: pytest.MonkeyPatch
     code = """
 opened = [int(name) for name in os.listdir("/proc/self/fd")]
 extra = sum(os.path.exists(f"/proc/self/fd/{number}") for number in opened) - 4
-say(b"+%d %d - -\\n" % (1 + extra, 1 + ("HOLDFAST_SECRET" in os.environ)))
+answer(b"%d %d - -\\n" % (1 + extra, 1 + ("HOLDFAST_SECRET" in os.environ)))
 """
     assert outcome(code) == Derived(Facts(1, 1))
     os.close(leaked)
