@@ -4,11 +4,12 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
 from holdfast.core.store import Store
+from holdfast.dialects import ALL
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Dialect
 from holdfast.web.dispatch import Dispatcher, RequestIds, Wiring
@@ -30,9 +31,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
-    lifespan, `stop` in reverse order. `open_metrics` False
-    closes `/metrics` to all without the permission admin. `access_log` takes
-    JSON lines, one for each answered request, several at a time.
+    lifespan, `stop` in reverse order. `open_metrics` False closes `/metrics` to all without
+    the permission admin. `access_log` takes JSON lines, one for each answered request, several at a time.
     """
 
     public_url: str | None = None
@@ -90,6 +90,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     """The application that offers these dialects over this store."""
     options = options or Options()
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
+    access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
     service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
@@ -104,9 +105,20 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options, access_log)
 
 
-def openapi_document(dialect: Dialect, url: str = "") -> str:
-    """The OpenAPI document of one API, with `url` in front of its servers."""
-    return msgspec.json.format(msgspec.json.encode(describe(dialect, url))).decode()
+def dialect_names() -> tuple[str, ...]:
+    """Every API there is, by its name in settings."""
+    return tuple(dialect.name for dialect in ALL)
+
+
+def named(names: Collection[str]) -> tuple[Dialect, ...]:
+    """The APIs of these names, in their own order."""
+    return tuple(dialect for dialect in ALL if dialect.name in names)
+
+
+def openapi_document(name: str, url: str = "") -> str:
+    """The OpenAPI document of one API, with `url` in front of its servers. Raises `KeyError`."""
+    found = {dialect.name: dialect for dialect in ALL}
+    return msgspec.json.format(msgspec.json.encode(describe(found[name], url))).decode()
 
 
 def log_formatter() -> logging.Formatter:

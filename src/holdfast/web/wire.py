@@ -17,7 +17,7 @@ from holdfast.core.errors import Incomplete, TooLarge, UnsupportedType
 from holdfast.web.problems import TooSlow
 
 Event = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
