@@ -1,6 +1,6 @@
 """Tokens, users and clients."""
 
-import datetime
+import datetime as dt
 import json
 import sys
 from typing import Annotated
@@ -39,7 +39,7 @@ def read_grant(allow: list[str], scopes: list[str] | None) -> Grant:
 
 
 @tokens.command("create")
-def create_token(  # noqa: PLR0913 -- one parameter an option
+def create_token(
     account: AccountName,
     name: Name,
     allow: Allow,
@@ -56,7 +56,7 @@ def create_token(  # noqa: PLR0913 -- one parameter an option
         owner = await operator.accounts.ensure(account)
         ends = None
         if days is not None:
-            end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+            end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
             ends = int(end.timestamp() * 1_000_000)
         return await operator.credentials.issue_token(owner.number, name, grant, ends)
 
@@ -107,7 +107,7 @@ def revoke_token(
 
 
 @users.command("create")
-def create_user(  # noqa: PLR0913 -- one parameter an option
+def create_user(
     account: AccountName,
     email: Annotated[str, typer.Option("--email", help="Unique in the installation.")],
     allow: Allow,
@@ -158,4 +158,4 @@ def create_client(
 def _date(moment: int | None) -> str:
     if moment is None:
         return "never"
-    return datetime.datetime.fromtimestamp(moment / 1_000_000, datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.fromtimestamp(moment / 1_000_000, dt.UTC).isoformat(timespec="seconds")

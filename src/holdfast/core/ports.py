@@ -488,6 +488,22 @@ class Passwords(Protocol):
         ...
 
 
+class Renderer(Protocol):
+    """Small pictures of files that strangers sent."""
+
+    async def thumbnail(self, source: AsyncIterator[bytes], media_type: str, edge: int) -> bytes | None:
+        """A JPEG within `edge` by `edge` pixels, upright, without metadata; None when the file has none for good.
+
+        `media_type` is the sniffed one; `edge` is one of 128, 200, 256, 512 and 1024. Raises `Unavailable` when it
+        may work later, and whatever `source` raises.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
+        ...
+
+
 Clock = Callable[[], int]
 """The time now, in microseconds since the epoch."""
 
