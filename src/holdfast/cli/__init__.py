@@ -21,14 +21,19 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def holdfast(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
-) -> None:
-    """A self-hosted server that keeps the files that hang on business records."""
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"holdfast {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def holdfast(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A self-hosted server that keeps the files that hang on business records."""
 
 
 app.command("serve")(serve)
