@@ -288,7 +288,7 @@ class VersionQuery(Query[Version], frozen=True):
 
 
 class LinkQuery(Query[Link], frozen=True):
-    """Links of one attachment, or on one record, or on a record and all below it (`below`), oldest first by position.
+    """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
     With `attachments`: links of any of these. With `under`: links of all live attachments at or below that path.
     """
@@ -393,7 +393,9 @@ class Tx(Rows, Protocol):
 
         Unique: account slug; user e-mail; client name; token digest; record (account, type, id); attachment id, and
         path among the live ones; folder path (a live attachment's path and a folder's may not be equal: the core
-        sees to that); version (attachment, number); link (attachment, record, role). A record's parents exist.
+        sees to that); version (attachment, number); link (attachment, record, role). What a row hangs on, a record's
+        parents too, must exist. An account's attachments are added in the order of `created_at` and of `number`, which
+        both grow and never change afterwards.
         """
         ...
 
@@ -402,7 +404,10 @@ class Tx(Rows, Protocol):
         ...
 
     async def remove(self, row: Row) -> None:
-        """Delete the row. An attachment takes its versions and links along, a record its links; a blob stands alone."""
+        """Delete the row. An attachment takes its versions and links along, a record its links; a blob stands alone.
+
+        Raises `Conflict` for a record that is a parent of others.
+        """
         ...
 
     async def move(self, change: MoveTree) -> int:
