@@ -290,12 +290,13 @@ class VersionQuery(Query[Version], frozen=True):
 class LinkQuery(Query[Link], frozen=True):
     """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
-    With `under`: links of all live attachments at or below that path.
+    With `attachments`: links of any of these. With `under`: links of all live attachments at or below that path.
     """
 
     account: int
     window: Window
     attachment: str | None = None
+    attachments: tuple[str, ...] = ()
     record: RecordRef | None = None
     under: str | None = None
     roles: tuple[str, ...] = ()
