@@ -1,0 +1,96 @@
+"""Forked children that do work behind a gate and die where they are told to."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.faults.gate import WRITES, Call, Gate, is_armed, is_done, kill, receive_gate, watch_this_process
+
+Tell = Callable[[int], None]
+Work = Callable[[Tell], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Die before the `number`-th call after the arming; with `torn`, in its middle if it is a write."""
+
+    number: int
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a child ended: before which call, on what sort of file (None: it got through), what it had told by then."""
+
+    call: tuple[str, str] | None
+    told: frozenset[int]
+
+
+def child(work: Work, aim: Aim) -> Outcome:
+    """Fork a child that works until it reaches the aim or gets through, and see it dead. Raises if it fails."""
+    ours, theirs = socket.socketpair()
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        _work(work, theirs, writing)
+    os.close(writing)
+    theirs.close()
+    gate = receive_gate(ours)
+    ours.close()
+    try:
+        reached = _watch(gate, process, aim)
+    finally:
+        gate.close()
+        _, status = os.waitpid(process, 0)
+    with os.fdopen(reading, "rb") as lines:
+        told = frozenset(map(int, lines.read().split()))
+    if not os.WIFSIGNALED(status):
+        raise RuntimeError(f"the child ended by itself, with status {status}")
+    return Outcome(reached, told)
+
+
+def _work(work: Work, to: socket.socket, acknowledgements: int) -> None:
+    """Never returns: a child that went on would be a second parent."""
+
+    async def run() -> None:
+        await work(lambda number: _write(acknowledgements, number))
+
+    try:
+        watch_this_process(to)
+        asyncio.run(run())
+    except BaseException:  # noqa: BLE001
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(1)
+
+
+def _write(acknowledgements: int, number: int) -> None:
+    os.write(acknowledgements, b"%d\n" % number)
+
+
+def _watch(gate: Gate, process: int, aim: Aim) -> tuple[str, str] | None:
+    armed, count = False, 0
+    for call in gate.calls():
+        if is_done(call):
+            kill(process)
+            return None
+        if is_armed(call):
+            armed = True
+        elif armed:
+            count += 1
+            if count == aim.number:
+                return _end(call, process, torn=aim.torn)
+        gate.go_on(call)
+    return None
+
+
+def _end(call: Call, process: int, *, torn: bool) -> tuple[str, str]:
+    name, kind = call.name, call.kind()
+    if torn and name in WRITES:
+        call.write_half()
+        name = f"half {name}"
+    kill(process)
+    return name, kind
