@@ -59,6 +59,14 @@ class Desk:
         """The log of changes."""
         return Events(self._guard)
 
+    def new_id(self) -> str:
+        """An id for a record whose host application has none to give: a UUIDv7."""
+        return self._ids()
+
+    def now(self) -> int:
+        """The time that relative dates are counted from, in microseconds since the epoch."""
+        return self._engines.clock()
+
     async def account(self) -> Account:
         """The actor's own account."""
         return await self._guard.account()
