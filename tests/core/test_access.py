@@ -190,6 +190,16 @@ class TestScopes:
                 await call
         await office.upload("new.txt", folder="/a/b/deeper", desk=actor)
 
+    async def test_links_below_a_folder_are_shown_as_far_as_their_records_are_within_scope(self, office: Office) -> None:
+        await office.record("contact:1")
+        await office.record("contact:2")
+        attachment = await office.upload("a.txt", on="contact:1", folder="/a/b")
+        await office.desk().attachments.hang(attachment.id, Hook(RecordRef("contact", "2")))
+        actor = office.desk(scopes=["path:/a", "record:contact:1"])
+        for links in ((await actor.folders.links("/a", PAGE)).items, (await actor.folders.preview("/a")).links):
+            assert [str(link.record) for link in links] == ["contact:1"]
+        assert len((await office.desk().folders.preview("/a")).links) == 2
+
     async def test_a_types_scope_is_all_records_of_it_and_below(self, office: Office) -> None:
         await office.record("case:1")
         await office.record("contact:1")

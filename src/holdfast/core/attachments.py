@@ -38,7 +38,6 @@ from holdfast.core.ports import (
     VersionKey,
     VersionQuery,
     Window,
-    WithinQuery,
 )
 from holdfast.core.records import hangable, holds_nul, merged
 from holdfast.core.trash import trash, trash_if_homeless
@@ -165,8 +164,7 @@ class Attachments:
         """The records it hangs on, as far as they are within scope. Raises `NotFound`, `OutOfScope`."""
         sight = self._guard.see(READ)
         attachment = await sight.attachment(id)
-        page = await sight.find(LinkQuery(sight.account, window, attachment=attachment.id))
-        return page if not sight.actor.scopes else await _visible(sight, page)
+        return await sight.links(LinkQuery(sight.account, window, attachment=attachment.id))
 
     async def links_on(self, record: RecordRef, window: Window, roles: tuple[str, ...] = ()) -> Page[Link]:
         """The links on a record. Raises `NotFound`, `OutOfScope`."""
@@ -544,12 +542,6 @@ async def _link(work: Work, id: str) -> Link:
     await work.attachment(link.attachment)
     await work.within((link.record,))
     return link
-
-
-async def _visible(sight: Sight, page: Page[Link]) -> Page[Link]:
-    within = await sight.find(WithinQuery(sight.account, tuple(link.record for link in page.items), sight.actor.scopes))
-    seen = set(within.items)
-    return Page(tuple(link for link in page.items if link.record in seen), page.next)
 
 
 async def _free_name(work: Work, folder: str, name: str) -> str:

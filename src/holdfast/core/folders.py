@@ -85,14 +85,14 @@ class Folders:
         account, one = sight.account, Window(limit=1, total=True)
         folders = await sight.find(EntryQuery(account, one, under=(path,), kinds=frozenset({"folder"})))
         files = await sight.find(EntryQuery(account, one, under=(path,), kinds=frozenset({"file"})))
-        links = await sight.find(LinkQuery(account, Window(limit=_BATCH), under=path))
+        links = await sight.links(LinkQuery(account, Window(limit=_BATCH), under=path))
         return Doomed((folders.total or 0) + 1, files.total or 0, links.items)
 
     async def links(self, path: str, window: Window) -> Page[Link]:
-        """The links of the attachments at or below a path. Raises `OutOfScope`."""
+        """The links of the attachments at or below a path, as far as they are within scope. Raises `OutOfScope`."""
         sight = self._guard.see(READ)
         sight.reach(path)
-        return await sight.find(LinkQuery(sight.account, window, under=path))
+        return await sight.links(LinkQuery(sight.account, window, under=path))
 
     async def delete(self, path: str) -> Doomed:
         """Delete a folder: folders below it vanish, attachments below it go to the trash, links or not.
@@ -105,7 +105,7 @@ class Folders:
 
         async def body(work: Work) -> Doomed:
             await work.folder(path)
-            links = await work.find(LinkQuery(work.account, Window(limit=_BATCH), under=path))
+            links = await work.links(LinkQuery(work.account, Window(limit=_BATCH), under=path))
             files = await self._trash_below(work, path)
             folders = await self._drop_below(work, path)
             await work.log("folder.deleted", path, {"folders": folders, "attachments": files}, work.tick())
