@@ -52,7 +52,7 @@ class Installation:
     def bare_client(self, token: str | None = None) -> httpx.AsyncClient:
         """An HTTP client that shows this token, or none."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)  # type: ignore[arg-type]
         return httpx.AsyncClient(transport=transport, base_url=HOST, headers=headers)
 
 

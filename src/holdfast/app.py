@@ -1,7 +1,6 @@
 """Store -> ASGI application. Everything that lives as long as the process is made here and handed down."""
 
 import dataclasses
-import hmac
 import logging
 import os
 import time
@@ -31,8 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
-    lifespan, `stop` in reverse order. `metrics_token` closes `/metrics` to others. `access_log` takes
-    JSON lines, one for each answered request, several at a time.
+    lifespan, `stop` in reverse order. `open_metrics` False closes `/metrics` to all without
+    the permission admin. `access_log` takes JSON lines, one for each answered request, several at a time.
     """
 
     public_url: str | None = None
@@ -41,7 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rates: Mapping[str, int | None] = {}
     choices: Mapping[str, Mapping[str, str | int]] = {}
     pace: Pace = Pace()
-    metrics_token: str | None = None
+    open_metrics: bool = True
     access_log: Callable[[bytes], object] | None = None
     ready: Hook = _always_ready
     start: Sequence[Hook] = ()
@@ -90,13 +89,8 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     """The application that offers these dialects over this store."""
     options = options or Options()
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
-    token = options.metrics_token
-
-    def may_read_metrics(secret: str | None) -> bool:
-        return token is None or hmac.compare_digest((secret or "").encode(), token.encode())
-
     access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
-    service = Service(dialects, ready=options.ready, may_read_metrics=may_read_metrics)
+    service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
         counters=Counters(options.clock),

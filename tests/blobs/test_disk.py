@@ -369,9 +369,11 @@ async def test_a_dropped_writer_leaves_a_temporary_that_upkeep_removes(store: Di
     writer = store.create(7)
     await writer.write(LARGE)
     await writer.finish()
+    assert await store.leftovers(-60) == 0
     del writer
-    assert len(tree(root)) == 1
-    assert await store.leftovers(-60) == 1
+    # The worker thread lets go of its last task a moment after the task is done.
+    while await store.leftovers(-60) == 0:
+        await asyncio.sleep(0)
     assert tree(root) == []
 
 

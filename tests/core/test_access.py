@@ -221,7 +221,9 @@ class TestScopes:
             with pytest.raises(OutOfScope):
                 await call
 
-    @pytest.mark.parametrize("text", ["", "record", "record:x", "path:a", "type:", "type:a:b", "everything", "record:a b:c"])
+    @pytest.mark.parametrize(
+        "text", ["", "record", "record:x", "path:a", "type:", "type:a:b", "everything", "record:a b:c"]
+    )
     def test_a_scope_that_cannot_be_read_is_refused(self, text: str) -> None:
         with pytest.raises(Invalid):
             parse_scope(text)

@@ -62,7 +62,9 @@ async def test_a_name_that_cannot_be_kept_exactly_is_refused_and_nothing_stays(o
     assert await office.held() == before
 
 
-@pytest.mark.parametrize("name", ["CON", "a.", "a ", " a", "..a", "日本語.pdf", "\u202egpj.exe", "%2F", "a\\b", "🙂" * 200])
+@pytest.mark.parametrize(
+    "name", ["CON", "a.", "a ", " a", "..a", "日本語.pdf", "\u202egpj.exe", "%2F", "a\\b", "🙂" * 200]
+)
 async def test_a_strange_name_is_kept_as_it_is(office: Office, name: str) -> None:
     attachment = await office.upload(name, folder="/strange")
     assert (await office.desk().attachments.at(f"/strange/{name}")).id == attachment.id

@@ -83,7 +83,8 @@ async def test_deleting_a_record_trashes_what_hangs_nowhere_else(office: Office)
 
 
 @pytest.mark.parametrize(
-    ("type", "id"), [("", "1"), ("a b", "1"), ("x" * 65, "1"), ("contact", ""), ("contact", "a/b"), ("contact", "x" * 201)]
+    ("type", "id"),
+    [("", "1"), ("a b", "1"), ("x" * 65, "1"), ("contact", ""), ("contact", "a/b"), ("contact", "x" * 201)],
 )
 async def test_a_reference_follows_its_grammar(office: Office, type: str, id: str) -> None:
     with pytest.raises(Invalid):

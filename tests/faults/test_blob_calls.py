@@ -119,7 +119,13 @@ async def test_a_new_segment_is_synced_with_its_folders_and_then_by_data_alone(t
     calls.log.clear()
     locator = await put(store, SMALL)
     path = f"segments/{locator.split(':')[1]}.seg"
-    assert calls.log == [("write", path), ("fsync", path), ("fsync folder", "segments"), ("fsync folder", ".")]
+    assert calls.log == [
+        ("rename", path),
+        ("write", path),
+        ("fsync", path),
+        ("fsync folder", "segments"),
+        ("fsync folder", "."),
+    ]
     calls.log.clear()
     await put(store, SMALL)
     assert calls.log == [("write", path), ("fdatasync", path)]
@@ -188,8 +194,8 @@ async def test_a_failed_call_fails_the_request_and_leaves_nothing(
     assert all(size_of(tmp_path / name) > 16 for name in files_below(tmp_path))
 
 
-@pytest.mark.parametrize("call", ["fsync", "fsync folder"])
-async def test_the_first_sync_of_a_segment_may_fail(tmp_path: Path, call: str) -> None:
+@pytest.mark.parametrize("call", ["rename", "write", "fsync", "fsync folder"])
+async def test_the_beginning_of_a_segment_may_fail(tmp_path: Path, call: str) -> None:
     calls = Faulty(tmp_path)
     store = open_disk(tmp_path, calls=calls)
 
@@ -301,8 +307,9 @@ async def test_reads_do_not_wait_for_a_slow_sync(tmp_path: Path) -> None:
             asyncio.run_coroutine_threadsafe(wait(), loop).result()
 
     calls.fault = fault
+    calls.log.clear()
     uploads = [asyncio.create_task(put(store, LARGE)) for _ in range(20)]
-    await until(lambda: sum(call == "fsync" for call, _ in calls.log) == 8)
+    await until(lambda: sum(call == "fsync" for call, _ in calls.log) >= 8)
     assert await got(store, locator, len(LARGE)) == LARGE
     reads_done.set_result(None)
     await asyncio.gather(*uploads)

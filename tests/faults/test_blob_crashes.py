@@ -68,7 +68,8 @@ async def check(root: Path, acknowledged: dict[str, int]) -> None:
     at_rest = [stored async for stored in store.scan()]
     assert {stored.kind for stored in at_rest} <= {"file", "frame"}
     assert acknowledged.keys() <= {stored.locator for stored in at_rest}
-    await workload(store, lambda *_: None)
+    await asyncio.gather(*(upload(store, number, lambda *_: None) for number in range(len(SIZES))))
+    await store.close()
 
 
 # ---------------------------------------------------------------- kill -9

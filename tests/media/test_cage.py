@@ -14,8 +14,9 @@ import pytest
 from holdfast.media import seccomp
 from holdfast.media.cage import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
 from holdfast.media.renditions import CagedRenditions, Derived, Facts, NoRendition
-from tests.media.conftest import chunks
-from tests.media.pictures import encoded, quarters
+
+from .conftest import chunks
+from .pictures import encoded, quarters
 
 T = TypeVar("T")
 PICTURE = encoded(quarters(), "image/jpeg")
@@ -42,7 +43,7 @@ def probe(code: str, content: bytes = b"the file") -> tuple[int, str]:
     os.write(source, content)
     reader = os.open(f"/proc/self/fd/{source}", os.O_RDONLY)
     ended = subprocess.run(
-        [sys.executable, "-P", "-s", "-B", "-c", PRELUDE + code, str(reader)],
+        [sys.executable, "-P", "-s", "-c", PRELUDE + code, str(reader)],
         input=b"probe/probe 128\n",
         stdout=subprocess.PIPE,
         pass_fds=(reader,),
@@ -191,14 +192,25 @@ def test_processor_time_is_bounded() -> None:
 
 def test_limits_are_set_before_any_library_is_loaded() -> None:
     code = """
-LIMITS = ("AS", "FSIZE", "NOFILE", "CORE", "MEMLOCK", "MSGQUEUE", "CPU")
+LIMITS = ("AS", "NOFILE", "CORE", "MEMLOCK", "MSGQUEUE", "CPU")
 def before():
     before.said = [resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in LIMITS] + [os.nice(0)]
 run(lambda file, edges: repr(before.said).encode(), before=before)
 """
     memory = (MEMORY_BYTES, MEMORY_BYTES)
-    expected = [memory, (0, 0), (32, 32), (0, 0), (0, 0), (0, 0), (CPU_SECONDS, CPU_SECONDS + 1), 5 + os.nice(0)]
+    expected = [memory, (32, 32), (0, 0), (0, 0), (0, 0), (CPU_SECONDS, CPU_SECONDS + 1), 5 + os.nice(0)]
     assert probe(code) == (0, repr(expected))
+
+
+def test_limits_of_the_locked_in() -> None:
+    code = """
+cage.seccomp.enter = lambda threads: None
+LIMITS = ("FSIZE", "NPROC")
+def work(file, edges):
+    return repr([resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in LIMITS]).encode()
+run(work)
+"""
+    assert probe(code) == (0, repr([(0, 0), (0, 0)]))
 
 
 def test_without_the_filter_nothing_is_read() -> None:

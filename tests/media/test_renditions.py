@@ -10,8 +10,9 @@ from PIL import Image, PngImagePlugin
 
 from holdfast.media.renditions import EDGES, NATIVE_EDGES, SUPPORTED, Derived, Facts, NoRendition, is_bare_jpeg
 from holdfast.media.sniff import RASTER, sniff
-from tests.media.conftest import Derive
-from tests.media.pictures import PILLOW, corners, encoded, page, quarters
+
+from .conftest import Derive
+from .pictures import PILLOW, corners, encoded, page, quarters
 
 UPRIGHT = ("red", "green", "blue", "grey")
 INVERSE = {

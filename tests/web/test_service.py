@@ -52,11 +52,12 @@ async def test_metrics_count_by_route_and_never_by_path(client: Client) -> None:
 
 
 async def test_metrics_may_be_closed(make: Make) -> None:
-    client = make(Options(metrics_token="scrape"), token=None)
+    client = make(Options(open_metrics=False), token=None)
     for headers, status in [
         ({}, 401),
         ({"authorization": "Bearer no"}, 401),
-        ({"authorization": "Bearer scrape"}, 200),
+        ({"authorization": "Bearer token-ada"}, 403),
+        ({"authorization": "Bearer token-admin"}, 200),
     ]:
         assert (await client("GET", "/metrics", headers=headers)).status == status
 

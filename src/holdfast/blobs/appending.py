@@ -74,16 +74,25 @@ class Tail:
         self._seed = frames.seed_of(self._segment)
         self.end = 0
         self._room = 0
-        folders.make(root.fd, folders.SEGMENTS)
-        with folders.opened(root.fd, folders.SEGMENTS) as folder:
-            self._fd = os.open(locators.segment_file(self._segment), NEW_FILE, FILE_MODE, dir_fd=folder)
+        with folders.opened(root.fd, folders.TEMPORARY) as folder:
+            self._fd = os.open(self._segment, NEW_FILE, FILE_MODE, dir_fd=folder)
         self._close = closed_with(self, self._fd)
         try:
-            os.fchmod(self._fd, FILE_MODE)
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._appear()
         except OSError:
-            self.remove()
+            self._remove(folders.TEMPORARY, self._segment)
             raise
+
+    def _appear(self) -> None:
+        os.fchmod(self._fd, FILE_MODE)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folders.make(self._root.fd, folders.SEGMENTS)
+        # Among the segments it is locked from its first moment, so no other process can take it for one to drop.
+        with (
+            folders.opened(self._root.fd, folders.TEMPORARY) as source,
+            folders.opened(self._root.fd, folders.SEGMENTS) as target,
+        ):
+            self._root.calls.rename(self._segment, locators.segment_file(self._segment), source, target)
 
     def append(self, group: Sequence[Small], length: int) -> list[FrameAt]:
         """Write the frames, `length` bytes in all, behind the last one and sync them."""
@@ -116,9 +125,12 @@ class Tail:
 
     def remove(self) -> None:
         """Take the file away again; never raises."""
+        self._remove(folders.SEGMENTS, locators.segment_file(self._segment))
+
+    def _remove(self, steps: folders.Steps, name: str) -> None:
         try:
-            with folders.opened(self._root.fd, folders.SEGMENTS) as folder:
-                self._root.calls.unlink(locators.segment_file(self._segment), folder)
+            with folders.opened(self._root.fd, steps) as folder:
+                self._root.calls.unlink(name, folder)
         except OSError:
             _log.warning("empty segment left behind", exc_info=True)
 

@@ -126,6 +126,9 @@ class Segments:
     async def compact(self, segment: str, live: Collection[str]) -> Compaction:
         """Copy those frames durably to the open segment. The old segment stays until `drop`.
 
+        A frame may have been acknowledged a moment ago and its row not be committed yet: before `drop`, let a grace
+        time pass and see that no row names the segment any more.
+
         Locators of other places are left out. Raises `Conflict` while a process appends to the segment,
         `ContentLost` if it is not there, `StorageFull` or `Unavailable` when the copy fails; what was copied then is
         garbage that a later compaction leaves behind.

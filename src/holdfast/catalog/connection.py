@@ -39,7 +39,8 @@ def connect(path: Path, role: Literal["write", "loop", "read"]) -> apsw.Connecti
             f"mmap_size = {256 * _MIB}",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "temp_store = MEMORY",
+            # In memory, the journal of savepoints is a chain walked from its start at every statement.
+            f"temp_store = {'FILE' if role == 'write' else 'MEMORY'}",
             "trusted_schema = OFF",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()

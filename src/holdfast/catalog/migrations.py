@@ -20,11 +20,8 @@ _FILE = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT"
 
 
-class SchemaTooNew(Unavailable):
+class SchemaTooNew(Exception):
     """The catalog was written by a later version of the program, which has to be used to open it."""
-
-    code = "schema_too_new"
-    title = "The catalog was written by a newer version"
 
 
 class Migration(NamedTuple):

@@ -338,8 +338,8 @@ class RowWriter:
         folded = fold(target.rpartition("/")[2])
         moved = self._run("folder_move", target, _parent(target), folded, account, source)
         moved += self._run("folders_below_move", target, skip, account, first, end)
-        moved += self._run("attachments_in_move", target, skip, account, source)
-        return moved + self._run("attachments_below_move", target, skip, account, first, end)
+        moved += self._run("attachments_in_move", target, skip, change.at, change.actor, account, source)
+        return moved + self._run("attachments_below_move", target, skip, change.at, change.actor, account, first, end)
 
 
 def _derived(row: Attachment) -> tuple[int | None, int, str | None, str | None]:

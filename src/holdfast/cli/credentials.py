@@ -1,6 +1,6 @@
 """Tokens, users and clients."""
 
-import datetime
+import datetime as dt
 import json
 import sys
 from typing import Annotated
@@ -56,7 +56,7 @@ def create_token(  # noqa: PLR0913 -- one parameter an option
         owner = await operator.accounts.ensure(account)
         ends = None
         if days is not None:
-            end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+            end = dt.datetime.now(dt.UTC) + dt.timedelta(days=days)
             ends = int(end.timestamp() * 1_000_000)
         return await operator.credentials.issue_token(owner.number, name, grant, ends)
 
@@ -158,4 +158,4 @@ def create_client(
 def _date(moment: int | None) -> str:
     if moment is None:
         return "never"
-    return datetime.datetime.fromtimestamp(moment / 1_000_000, datetime.UTC).isoformat(timespec="seconds")
+    return dt.datetime.fromtimestamp(moment / 1_000_000, dt.UTC).isoformat(timespec="seconds")

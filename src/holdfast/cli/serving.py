@@ -1,7 +1,6 @@
 """`holdfast serve`: the settings, the store, the application and the HTTP server, put together."""
 
 import functools
-import json
 import logging
 import resource
 import sys
@@ -57,6 +56,8 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             "propops": {"disposition": settings.propops_disposition},
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
+        access_log=sys.stderr.buffer.write if settings.access_log else None,
+        open_metrics=settings.metrics_access == "open",
         ready=store.probe,
         stop=(store.close,),
     )
@@ -118,28 +119,12 @@ def _raise_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-class _JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        entry: dict[str, object] = {
-            "at": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03d}",
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        request_id = getattr(record, "request_id", None)
-        if request_id is not None:
-            entry["request_id"] = request_id
-        if record.exc_info:
-            entry["trace"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
-
-
 def _set_up_logging(settings: Settings) -> None:
+    from holdfast.app import log_formatter  # noqa: PLC0415 -- the command line starts without the web
+
     handler = logging.StreamHandler(sys.stderr)
     if settings.log_format == "json":
-        handler.setFormatter(_JsonLines())
+        handler.setFormatter(log_formatter())
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()

@@ -71,7 +71,7 @@ class Folders:
             await work.place(above or ROOT, name)
             await self._fits(work, source, len(target) - len(source))
             at = work.tick()
-            await work.tx.move(MoveTree(work.account, source, target))
+            await work.tx.move(MoveTree(work.account, source, target, at, work.actor.id))
             await work.log("folder.moved", source, {"to": target}, at)
             return await work.folder(target)
 

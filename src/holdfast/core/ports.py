@@ -359,11 +359,16 @@ class UsageQuery(Query[Ledger], frozen=True):
 
 
 class MoveTree(msgspec.Struct, frozen=True):
-    """Everything at or below folder `source` lies at or below `target` afterwards; nothing was there before."""
+    """Everything at or below folder `source` lies at or below `target` afterwards; nothing was there before.
+
+    Each attachment is one revision further, changed `at` that time by that actor.
+    """
 
     account: int
     source: str
     target: str
+    at: int
+    actor: str
 
 
 # ---------------------------------------------------------------- the ports

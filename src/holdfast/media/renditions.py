@@ -170,7 +170,7 @@ class CagedRenditions:
     ) -> None:
         self._source_bytes = source_bytes
         self._wall_seconds = wall_seconds
-        self._command = tuple(command or (sys.executable, "-P", "-s", "-B", "-m", "holdfast.media.cage"))
+        self._command = tuple(command or (sys.executable, "-P", "-s", "-m", "holdfast.media.cage"))
         self._turns = asyncio.Semaphore(slots)
         self._spare: asyncio.Task[_Child] | None = None
         self._ending: set[asyncio.Task[None]] = set()

@@ -164,7 +164,7 @@ class Dialect:
     ancestry. `credential` takes the secret from a request. `rate` is the requests a minute that each caller has,
     None for no limit; it is a default that the operator may change. `finish` may change every answer, failures too.
     `failure` is the type of the error body for OpenAPI. `choices` are defaults that the operator may change, read
-    by `Call.choice`.
+    by `Call.choice`. `openapi_path` is where the OpenAPI document stands beside `/openapi/<name>.json`.
     """
 
     name: str
@@ -181,4 +181,5 @@ class Dialect:
     description: str = ""
     failure: Schema = None
     failure_media_type: str = "application/json"
+    openapi_path: str | None = None
     choices: Mapping[str, str | int] = field(default_factory=dict)

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 from prometheus_client import CollectorRegistry
 
-from holdfast.core.errors import HoldfastError, Unauthenticated, Unavailable
-from holdfast.web.auth import bearer
-from holdfast.web.dialect import Call, Dialect, Route
+from holdfast.core.errors import Forbidden, HoldfastError, Unavailable
+from holdfast.core.model import ADMIN
+from holdfast.web.dialect import Call, Dialect, Handler, Route
 from holdfast.web.metrics import Traffic, exposition
 from holdfast.web.openapi import describe
 from holdfast.web.problems import RouteNotFound, problem
@@ -23,11 +23,11 @@ class Service:
         dialects: Sequence[Dialect],
         *,
         ready: Callable[[], Awaitable[None]],
-        may_read_metrics: Callable[[str | None], bool],
+        open_metrics: bool,
     ) -> None:
         self._dialects = {dialect.name: dialect for dialect in dialects}
         self._ready = ready
-        self._may_read_metrics = may_read_metrics
+        self._open_metrics = open_metrics
         self._documents: dict[str, bytes] = {}
         self._rendered = b""
         self.dialect = Dialect(
@@ -48,7 +48,18 @@ class Service:
             Route("GET", "/openapi/{name}.json", self._openapi, public=True, summary="One API, by its name"),
             Route("GET", "/docs", self._page, public=True, summary="The reference page"),
             Route("GET", "/docs/{name}", self._asset, public=True, summary="The page's own files"),
-            Route("GET", "/metrics", self._metrics, public=True, summary="Counts in Prometheus' text format"),
+            Route(
+                "GET",
+                "/metrics",
+                self._metrics,
+                public=self._open_metrics,
+                summary="Counts in Prometheus' text format",
+            ),
+            *(
+                Route("GET", dialect.openapi_path, self._documented(dialect.name), public=True)
+                for dialect in self._dialects.values()
+                if dialect.openapi_path is not None
+            ),
         )
 
     async def _live(self, _call: Call) -> Reply:
@@ -64,12 +75,20 @@ class Service:
         return json({"status": "ready"})
 
     async def _metrics(self, call: Call) -> Reply:
-        if not self._may_read_metrics(bearer(call.req)):
-            raise Unauthenticated
+        if not self._open_metrics and not call.actor.may(ADMIN):
+            raise Forbidden("This needs the permission admin")
         return Reply(200, exposition(self.registry), "text/plain; version=0.0.4; charset=utf-8")
 
     async def _openapi(self, call: Call) -> Reply:
-        name = call.params["name"]
+        return self._document(call.params["name"])
+
+    def _documented(self, name: str) -> Handler:
+        async def handler(_call: Call) -> Reply:
+            return self._document(name)
+
+        return handler
+
+    def _document(self, name: str) -> Reply:
         dialect = self._dialects.get(name)
         if dialect is None:
             raise RouteNotFound

@@ -135,6 +135,8 @@ WHERE key = :key
 DELETE FROM attachments WHERE key = :key
 -- name: name_add
 INSERT INTO attachment_names (rowid, pieces) VALUES (:key, :pieces)
+-- name: names_reach
+SELECT rowid FROM attachment_names WHERE attachment_names MATCH :piece ORDER BY rowid DESC LIMIT 1 OFFSET :skip
 -- name: name_remove
 DELETE FROM attachment_names WHERE rowid = :key
 -- name: property_add
@@ -221,11 +223,13 @@ UPDATE folders SET path = :target || substr(path, :skip), parent = :target || su
 WHERE account = :account AND path >= :first AND path < :end
 -- name: attachments_in_move
 UPDATE attachments SET folder = :target, path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip))
+    path_md5 = path_md5(:target || substr(path, :skip)),
+    revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder = :source
 -- name: attachments_below_move
 UPDATE attachments SET folder = :target || substr(folder, :skip), path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip))
+    path_md5 = path_md5(:target || substr(path, :skip)),
+    revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder >= :first AND folder < :end
 
 -- name: standing

@@ -49,6 +49,7 @@ NATIVE = Dialect(
     routes=ROUTES,
     errors={HoldfastError: problem},
     description="Files that hang on business records: upload, list, find, download, describe, move, link, delete.",
+    openapi_path="/v1/openapi.json",
     failure=Problem,
     failure_media_type=PROBLEM_JSON,
 )
