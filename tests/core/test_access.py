@@ -190,7 +190,7 @@ class TestScopes:
                 await call
         await office.upload("new.txt", folder="/a/b/deeper", desk=actor)
 
-    async def test_links_below_a_folder_are_shown_as_far_as_their_records_are_within_scope(self, office: Office) -> None:
+    async def test_links_below_a_folder_show_only_records_within_scope(self, office: Office) -> None:
         await office.record("contact:1")
         await office.record("contact:2")
         attachment = await office.upload("a.txt", on="contact:1", folder="/a/b")

@@ -49,12 +49,13 @@ OnConflict = Literal["fail", "rename", "replace"]
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """A record to hang an attachment on, and how."""
+    """A record to hang an attachment on, and how. `id` is the link's, where the host application names it."""
 
     record: RecordRef
     role: str = "attachment"
     caption: str | None = None
     position: int = 0
+    id: str | None = None
 
 
 class NewAttachment(msgspec.Struct, frozen=True):
@@ -94,10 +95,12 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class LinkChange(msgspec.Struct, frozen=True):
-    """What may be changed of a link; UNSET leaves a member as it is."""
+    """What may be changed of a link; UNSET leaves a member as it is. `attachment` and `record` are its two ends."""
 
     caption: str | msgspec.UnsetType | None = msgspec.UNSET
     position: int | msgspec.UnsetType = msgspec.UNSET
+    attachment: str | msgspec.UnsetType = msgspec.UNSET
+    record: RecordRef | msgspec.UnsetType = msgspec.UNSET
 
 
 ANY = Expected()
@@ -315,7 +318,7 @@ class Attachments:
 
     async def _hang(self, work: Work, attachment: Attachment, hook: Hook) -> Link:
         await hangable(work, hook.record, self._policy)
-        at, id = work.tick(), self._ids()
+        at, id = work.tick(), hook.id or self._ids()
         link = Link(
             work.account, id, attachment.id, hook.record, hook.role, hook.position, hook.caption, at, work.actor.id
         )
@@ -413,17 +416,27 @@ class Attachments:
         return await self._guard.change(WRITE, body)
 
     async def relink(self, id: str, change: LinkChange) -> Link:
-        """Change caption or position of a link. Raises `NotFound`, `OutOfScope`."""
+        """Change a link; an attachment that loses its last home by it goes to the trash.
+
+        Raises `NotFound`, `OutOfScope`, `Conflict` when the attachment hangs there already in that role.
+        """
 
         async def body(work: Work) -> Link:
             link = await _link(work, id)
+            if change.record is not msgspec.UNSET:
+                await hangable(work, change.record, self._policy)
+            if change.attachment is not msgspec.UNSET:
+                await work.attachment(change.attachment)
             fields = {
                 name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
             }
             changed = msgspec.structs.replace(link, **fields)
             check_texts(changed.caption)
             await work.save(changed)
-            await work.log("attachment.relinked", link.attachment, {"record": str(link.record)}, work.tick())
+            await work.log("attachment.relinked", link.attachment, {"record": str(changed.record)}, work.tick())
+            left = await work.get(AttachmentKey(work.account, link.attachment))
+            if left is not None:
+                await trash_if_homeless(work, left)
             return changed
 
         return await self._guard.change(WRITE, body)

@@ -66,14 +66,7 @@ class Folders:
             raise Invalid("A folder cannot move into itself", fields={"path": "inside itself"})
 
         async def body(work: Work) -> Folder:
-            await work.folder(source)
-            above, _, name = target.rpartition("/")
-            await work.place(above or ROOT, name)
-            await self._fits(work, source, len(target) - len(source))
-            at = work.tick()
-            await work.tx.move(MoveTree(work.account, source, target, at, work.actor.id))
-            await work.log("folder.moved", source, {"to": target}, at)
-            return await work.folder(target)
+            return await relocate(work, source, target)
 
         return await self._guard.change(WRITE, body)
 
@@ -113,19 +106,6 @@ class Folders:
 
         return await self._guard.change(WRITE, body)
 
-    async def _fits(self, work: Work, source: str, growth: int) -> None:
-        if growth <= 0:
-            return
-        longest = EntryQuery(work.account, Window(limit=_BATCH), under=(source,))
-        while True:
-            page = await work.tx.find(longest)
-            for entry in page.items:
-                if len(entry.path or "") + growth > MAX_PATH:
-                    raise Invalid(f"{entry.path} would pass {MAX_PATH} characters", fields={"path": "too long"})
-            if page.next is None:
-                return
-            longest = msgspec.structs.replace(longest, window=Window(limit=_BATCH, after=page.next))
-
     async def _trash_below(self, work: Work, path: str) -> int:
         below = AttachmentQuery(work.account, Window(limit=_BATCH), under=(path,))
         count = 0
@@ -145,3 +125,29 @@ class Folders:
             count += len(page)
         await work.remove(await work.folder(path))
         return count + 1
+
+
+async def relocate(work: Work, source: str, target: str) -> Folder:
+    """Move a folder to a place where nothing is yet. Raises as `Folders.move` does."""
+    await work.folder(source)
+    above, _, name = target.rpartition("/")
+    await work.place(above or ROOT, name)
+    await _fits(work, source, len(target) - len(source))
+    at = work.tick()
+    await work.tx.move(MoveTree(work.account, source, target, at, work.actor.id))
+    await work.log("folder.moved", source, {"to": target}, at)
+    return await work.folder(target)
+
+
+async def _fits(work: Work, source: str, growth: int) -> None:
+    if growth <= 0:
+        return
+    longest = EntryQuery(work.account, Window(limit=_BATCH), under=(source,))
+    while True:
+        page = await work.tx.find(longest)
+        for entry in page.items:
+            if len(entry.path or "") + growth > MAX_PATH:
+                raise Invalid(f"{entry.path} would pass {MAX_PATH} characters", fields={"path": "too long"})
+        if page.next is None:
+            return
+        longest = msgspec.structs.replace(longest, window=Window(limit=_BATCH, after=page.next))
