@@ -182,6 +182,7 @@ class TestScopes:
             actor.attachments.get(outside.id),
             actor.attachments.at("/a/bc/out.txt"),
             actor.folders.get("/a/bc"),
+            actor.folders.get("/nowhere"),
             actor.folders.create("/a/c"),
             actor.folders.move("/a/b", "/z"),
             actor.attachments.describe(inside.id, Description(folder="/a")),

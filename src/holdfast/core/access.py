@@ -156,13 +156,13 @@ class Sight:
             raise OutOfScope
 
     async def folder(self, path: str) -> Folder:
-        """A folder within scope; the root is always there. Raises `NotFound`, `OutOfScope`."""
+        """A folder within scope; the root is always there. Raises `OutOfScope`, whatever is there, and `NotFound`."""
+        self.reach(path)
         found = (
             Folder(self.account, ROOT, 0, "") if path == ROOT else await self._rows.get(FolderKey(self.account, path))
         )
         if found is None:
             raise NotFound("folder")
-        self.reach(path)
         return found
 
     async def owner(self) -> Account:
