@@ -217,7 +217,7 @@ def _driver(parts: Sequence[Part], estimates: Estimates) -> Part | None:
 
 def _counted(source: Sql) -> Sql:
     # UNION has to see everything before its first row; duplicates do not matter for an estimate.
-    return Sql(source.text.replace(" UNION SELECT ", " UNION ALL SELECT "), source.args)
+    return Sql(source.text.replace(" UNION ", " UNION ALL "), source.args)
 
 
 def _set_of(test: Sql, select: Sql, *, few: bool = False, unknown_size: bool = False) -> Part:
@@ -295,7 +295,7 @@ def _scopes_part(query: AttachmentQuery) -> Part:
             arms.extend(_subtree(query.account, scope.path))
             arms.append(_at_path(query.account, scope.path))
         else:
-            arms.append(Sql("SELECT l.attachment AS key FROM ") + _scope_links(query.account, scope))
+            arms.append(Sql("SELECT DISTINCT l.attachment AS key FROM ") + _scope_links(query.account, scope))
     return _set_of(attachment_within(query.account, query.scopes), joined(" UNION ", arms), unknown_size=True)
 
 
@@ -342,7 +342,9 @@ def _where_part(query: AttachmentQuery, where: Where) -> Part:
     live = where.field != "path" or not query.trashed
     if where.op not in ("eq", "in") or where.field not in _INDEXED_COLUMNS or None in values or not live:
         return Part(test)
-    return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=(test,), few=True)
+    # The partial index wants to be told what its rows have in common.
+    conditions = (test, Sql(f"a.{where.field} IS NOT NULL"))
+    return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=conditions, few=True)
 
 
 def _property_part(query: AttachmentQuery, where: Where, test: Sql) -> Part:

@@ -39,7 +39,7 @@ def read_grant(allow: list[str], scopes: list[str] | None) -> Grant:
 
 
 @tokens.command("create")
-def create_token(  # noqa: PLR0913 -- one parameter an option
+def create_token(
     account: AccountName,
     name: Name,
     allow: Allow,
@@ -107,7 +107,7 @@ def revoke_token(
 
 
 @users.command("create")
-def create_user(  # noqa: PLR0913 -- one parameter an option
+def create_user(
     account: AccountName,
     email: Annotated[str, typer.Option("--email", help="Unique in the installation.")],
     allow: Allow,

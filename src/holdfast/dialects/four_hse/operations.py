@@ -92,7 +92,8 @@ _INVALID: Final = {422: Response("What is wrong with each field", {JSON: list[Fi
 
 def _rest(word: str) -> Parameter:
     described = f"`{word}/` and the path of a file or folder, or its attachment_id; `{word}` alone with `?id=`."
-    return Parameter("rest", {"type": "string", "pattern": f"^{word}/.+"}, described, where="path", required=True)
+    schema = {"anyOf": [{"const": word}, {"type": "string", "pattern": f"^{word}/.+"}]}
+    return Parameter("rest", schema, described, where="path", required=True)
 
 
 _ID_ALIAS: Final = Parameter("id", str, "The id, where the path does not hold it.")
