@@ -128,12 +128,13 @@ class Resource:
         record = await self._found(call)
         values = checked(self.new, await told(call), partial=True)
         values.pop(self.id, None)
+        told_before = self._told(record)
         for name in self.fixed:
-            if name in values and values[name] != record.attributes.get(name):
+            if name in values and values[name] != told_before.get(name):
                 raise Unprocessable({name: f"{name} cannot be changed."})
-        whole = {**record.attributes, **values}
+        whole = {**told_before, **values}
         parents = await self._parents(call.desk, whole, record)
-        before, after = (self.folder({**each, self.id: record.id}) for each in (record.attributes, whole))
+        before, after = (self.folder({**each, self.id: record.id}) for each in (told_before, whole))
         moves = (before, after) if before and after and before != after else None
         change = RecordChange(values, parents or msgspec.UNSET, moves=moves)
         try:
@@ -198,18 +199,23 @@ class Resource:
 
     async def _views(self, desk: Desk, records: Sequence[Record]) -> list[msgspec.Struct]:
         wanted = [
-            RecordRef(named.type, str(record.attributes[named.field]))
-            for record in records
+            RecordRef(named.type, str(values[named.field]))
+            for values in map(self._told, records)
             for named in self.names.values()
-            if record.attributes.get(named.field)
+            if values.get(named.field)
         ]
         above = await known(desk, dict.fromkeys(wanted))
         return [self._view(record, above) for record in records]
 
+    def _told(self, record: Record) -> dict[str, Any]:
+        """What is known of the record; the ids of its parents, where the host has told them by their place alone."""
+        places = {parent.field: ref.id for parent in self.parents for ref in record.parents if ref.type == parent.type}
+        return {**places, **record.attributes}
+
     def _view(self, record: Record, above: Records) -> msgspec.Struct:
-        values: dict[str, Any] = dict(record.attributes)
+        values = self._told(record)
         for name, named in self.names.items():
-            parent = above.get(RecordRef(named.type, str(record.attributes.get(named.field))))
+            parent = above.get(RecordRef(named.type, str(values.get(named.field))))
             values[name] = None if parent is None else parent.attributes.get(named.attribute)
         values[self.id] = record.id
         values["created_at"] = _moment(record.created_at)

@@ -13,6 +13,7 @@ from holdfast.core.store import Desk
 from holdfast.dialects.four_hse.paths import PROJECTS, Address, Entry, attachment_id, path_of
 
 DIRECTORY: Final = "directory"
+MOST_OFFICES: Final = 1000
 
 
 class AttachmentData(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -83,7 +84,7 @@ async def attachment_views(desk: Desk, entries: Sequence[Entry]) -> list[Attachm
     addresses = [Address.of(path_of(entry)) for entry in entries]
     ids = {address.project: None for address in addresses if address.project is not None}
     projects = await known(desk, (RecordRef("project", id) for id in ids))
-    offices = await _offices(desk, addresses)
+    offices = await _offices(desk, addresses, projects)
     return [_view(entry, address, projects, offices) for entry, address in zip(entries, addresses, strict=True)]
 
 
@@ -114,20 +115,22 @@ def name_of(record: Record) -> str:
     return name if isinstance(name, str) else ""
 
 
-async def _offices(desk: Desk, addresses: Iterable[Address]) -> dict[tuple[str, str], str]:
-    wanted = {(each.project, each.office) for each in addresses if each.project is not None and each.office is not None}
-    if not wanted or not desk.actor.may("records.read"):
-        return {}
-    query = RecordQuery(
-        desk.actor.account,
-        Window(limit=1000),
-        RecordFilter(
-            ("office",),
-            (
-                Where("attribute.project_id", "in", tuple(sorted({project for project, _ in wanted}))),
-                Where("attribute.name", "in", tuple(sorted({office for _, office in wanted}))),
-            ),
-        ),
-    )
-    found = (await desk.records.find(query)).items
-    return {(str(each.attributes["project_id"]), name_of(each)): each.id for each in found}
+def project_of(record: Record) -> str | None:
+    """The project that the record says it belongs to, or else the one it lies below."""
+    told = record.attributes.get("project_id")
+    return told if isinstance(told, str) else next((ref.id for ref in record.parents if ref.type == "project"), None)
+
+
+async def _offices(
+    desk: Desk, addresses: Iterable[Address], projects: Iterable[RecordRef]
+) -> dict[tuple[str, str], str]:
+    """The ids of the offices that these paths name, by project and name."""
+    found: dict[tuple[str, str], str] = {}
+    for project in projects:
+        names = {each.office for each in addresses if each.project == project.id and each.office is not None}
+        if not names:
+            continue
+        filter = RecordFilter(("office",), (Where("attribute.name", "in", tuple(sorted(names))),))
+        query = RecordQuery(desk.actor.account, Window(limit=MOST_OFFICES), filter, parent=project)
+        found |= {(project.id, name_of(each)): each.id for each in (await desk.records.find(query)).items}
+    return found
