@@ -91,14 +91,15 @@ async def _described(desk: Desk, key: str, value: str) -> dict[str, Any] | None:
         # Digits as they are shown: `007` is nobody's size, and no file has more bytes than 18 digits can count.
         shown = value.isascii() and value.isdigit() and len(value) <= 18 and str(int(value)) == value
         return {"where": (Where("size", "eq", int(value)),)} if shown else None
-    if key == "project_id":
-        return None if "/" in value else {"within": (project_folder(value),)}
     places = await _places(desk, key, value)
-    return {"within": places} if places else None
+    # In the vendor's example a search by project gives what is in the project's folder, not that folder.
+    return {"within": places, "where": tuple(Where("path", "ne", place) for place in places)} if places else None
 
 
 async def _places(desk: Desk, key: str, value: str) -> tuple[str, ...]:
     """The folders of the projects or offices that have this name or id."""
+    if key == "project_id":
+        return () if "/" in value else (project_folder(value),)
     fields = {"project_name": ("project", "attribute.name"), "office_name": ("office", "attribute.name")}
     fields["office_id"] = ("office", "id")
     if key not in fields:
