@@ -58,7 +58,7 @@ def samples() -> tuple[Sample, ...]:
 
 def _photo(picture: "Image.Image", taken: int) -> bytes:
     """A JPEG as a camera leaves it, taken on day `taken` of May 2024."""
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415
 
     exif = Image.Exif()
     exif[0x010F], exif[0x0110], exif[0x0112] = "Holdfast", "Demo camera", 1
@@ -70,14 +70,14 @@ def _photo(picture: "Image.Image", taken: int) -> bytes:
 
 
 def _shaded(width: int, height: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> "Image.Image":
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415
 
     ramp = Image.linear_gradient("L").resize((width, height))
     return Image.composite(Image.new("RGB", (width, height), bottom), Image.new("RGB", (width, height), top), ramp)
 
 
 def _house(width: int, height: int, sky: tuple[int, int, int], taken: int) -> bytes:
-    from PIL import ImageDraw
+    from PIL import ImageDraw  # noqa: PLC0415
 
     picture = _shaded(width, height, sky, (235, 240, 245))
     pen = ImageDraw.Draw(picture)
@@ -94,7 +94,7 @@ def _house(width: int, height: int, sky: tuple[int, int, int], taken: int) -> by
 
 
 def _stain(width: int, height: int, taken: int) -> bytes:
-    from PIL import ImageDraw, ImageFilter
+    from PIL import ImageDraw, ImageFilter  # noqa: PLC0415
 
     picture = _shaded(width, height, (226, 224, 218), (202, 198, 188))
     pen = ImageDraw.Draw(picture)
@@ -109,7 +109,7 @@ def _stain(width: int, height: int, taken: int) -> bytes:
 
 
 def _nameplate(width: int, height: int, taken: int) -> bytes:
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw, ImageFont  # noqa: PLC0415
 
     picture = _shaded(width, height, (120, 124, 130), (70, 74, 80))
     pen = ImageDraw.Draw(picture)
@@ -120,7 +120,7 @@ def _nameplate(width: int, height: int, taken: int) -> bytes:
 
 
 def _plan() -> bytes:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415
 
     picture = Image.new("RGBA", (1200, 800), (0, 0, 0, 0))
     pen = ImageDraw.Draw(picture)
@@ -137,7 +137,7 @@ def _plan() -> bytes:
 
 
 def _beacon() -> bytes:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw  # noqa: PLC0415
 
     frames = []
     for step in range(8):
@@ -176,9 +176,8 @@ def _pdf(pages: Sequence[Sequence[str]]) -> bytes:
         # Text in parentheses: the lines above hold none of their own, and no backslash.
         shown = "".join(f"({line}) Tj T*\n" for line in lines)
         content = f"BT /F 12 Tf 20 TL 72 740 Td\n{shown}ET"
-        bodies.append(
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F 3 0 R>>>>/Contents {5 + 2 * at} 0 R>>"
-        )
+        fonts = "/Resources<</Font<</F 3 0 R>>>>"
+        bodies.append(f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]{fonts}/Contents {5 + 2 * at} 0 R>>")
         bodies.append(f"<</Length {len(content)}>>\nstream\n{content}\nendstream")
     out, places = bytearray(b"%PDF-1.4\n"), []
     for number, body in enumerate(bodies, 1):
@@ -217,7 +216,8 @@ def _office(part: str, entries: dict[str, tuple[str, str]]) -> bytes:
 
 
 def _relation(kind: str, target: str) -> str:
-    return f'<Relationships xmlns="{_PACKAGE}relationships"><Relationship Id="r1" Type="{kind}" Target="{target}"/></Relationships>'
+    one = f'<Relationship Id="r1" Type="{kind}" Target="{target}"/>'
+    return f'<Relationships xmlns="{_PACKAGE}relationships">{one}</Relationships>'
 
 
 def _report() -> bytes:
@@ -253,7 +253,8 @@ def _rents() -> bytes:
         rows.append(f'<row r="{number}">{"".join(cells)}</row>')
     main = _MAIN.format("spreadsheetml")
     sheet = f'<worksheet xmlns="{main}"><sheetData>{"".join(rows)}</sheetData></worksheet>'
-    book = f'<workbook xmlns="{main}" xmlns:r="{_OFFICE}"><sheets><sheet name="Аренда" sheetId="1" r:id="r1"/></sheets></workbook>'
+    sheets = '<sheets><sheet name="Аренда" sheetId="1" r:id="r1"/></sheets>'
+    book = f'<workbook xmlns="{main}" xmlns:r="{_OFFICE}">{sheets}</workbook>'
     stem = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     return _office(
         "xl/workbook.xml",

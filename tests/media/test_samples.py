@@ -8,7 +8,7 @@ import sys
 import wave
 import zipfile
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from PIL import Image
@@ -16,8 +16,7 @@ from PIL import Image
 from holdfast.media.renditions import SUPPORTED, Derived
 from holdfast.media.sniff import sniff
 from holdfast.samples import Sample, samples
-
-from .conftest import Derive
+from tests.media.conftest import Derive
 
 SAMPLES = {sample.name: sample for sample in samples()}
 
@@ -65,13 +64,14 @@ def test_office_files_are_whole() -> None:
         assert package.testzip() is None
         assert package.namelist()[0] == "[Content_Types].xml"
         for name in package.namelist():
-            ElementTree.fromstring(package.read(name))
+            ET.fromstring(package.read(name))
         assert part in package.namelist()
 
 
 def test_the_rest_can_be_read() -> None:
     rows = list(csv.reader(io.StringIO(named(".csv").decode())))
-    assert {len(row) for row in rows} == {3} and len(rows) == 4
+    assert {len(row) for row in rows} == {3}
+    assert len(rows) == 4
     assert "السقف" in named(".txt").decode()
     with wave.open(io.BytesIO(named(".wav"))) as sound:
         assert sound.getnframes() == sound.getframerate() == 8000

@@ -111,7 +111,7 @@ def load(media_type: str) -> Job:
     for other in [known for known in Image.OPEN if known != name]:
         del Image.OPEN[other]
     Image.ID[:] = [name]
-    Image._initialized = 2  # keeps Pillow from looking for further formats by itself
+    Image._initialized = 2  # noqa: SLF001 -- keeps Pillow from looking for further formats by itself
     # The HEVC decoder cannot do without a thread of its own.
     return Job(raster(name), threads=name == "HEIF")
 

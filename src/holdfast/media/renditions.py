@@ -39,7 +39,7 @@ NATIVE_EDGES = (128, 256, 512, 1024)
 """Longest sides, in pixels, that the native API offers."""
 
 EDGES = frozenset({*NATIVE_EDGES, 200})
-"""All longest sides that may be asked for: a closed set, so that nobody can fill the cache with sizes. PropOps has 200."""
+"""All longest sides that may be asked for: a closed set, so that nobody can fill the cache. PropOps has 200."""
 
 SOURCE_BYTES = 64 * 1024 * 1024
 """The default for the largest source. It is copied into memory for the child, once for each slot."""
@@ -251,8 +251,9 @@ class CagedRenditions:
     async def _serve(
         self, child: _Child, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int]
     ) -> Derived | NoRendition:
+        spooling = asyncio.timeout(SPOOL_SECONDS)
         try:
-            async with asyncio.timeout(SPOOL_SECONDS) as spooling:
+            async with spooling:
                 held = 0
                 async for chunk in source:
                     held += len(chunk)

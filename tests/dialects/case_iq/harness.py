@@ -1,4 +1,4 @@
-"""A Case IQ client as a vendor's customer would write it, whose every answer is held against the published description."""
+"""A Case IQ client as a customer would write it, whose every answer is held against the published description."""
 
 import re
 from dataclasses import dataclass

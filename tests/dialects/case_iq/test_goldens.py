@@ -92,9 +92,12 @@ def _part(name: str, value: Json) -> Part:
     return name, File(value["filename"], value["text"].encode(), value["type"])
 
 
-@pytest.mark.parametrize("path", GOLDENS, ids=lambda path: path.stem)
-async def test_the_example_is_answered_as_recorded(house: Installation, path: Path) -> None:
-    golden = json.loads(path.read_text(encoding="utf-8"))
+@pytest.fixture(params=GOLDENS, ids=lambda path: path.stem)
+def golden(request: pytest.FixtureRequest) -> Json:
+    return json.loads(request.param.read_text(encoding="utf-8"))
+
+
+async def test_the_example_is_answered_as_recorded(house: Installation, golden: Json) -> None:
     scene = Scene(house)
     await scene.arrange()
     for request in golden.get("before", ()):

@@ -1,6 +1,5 @@
 """`POST /auth/oauth2/token`: the client-credentials grant, with OAuth's own errors (contract section 2)."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -167,11 +166,11 @@ async def test_switched_off_the_endpoint_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-async def importer(house: Installation, stranger: CaseIq) -> AsyncIterator[CaseIq]:
+async def importer(house: Installation, stranger: CaseIq) -> CaseIq:
     """A service account whose role only views files."""
     key = await register(house, "case_iq.file.view")
     token: httpx.Response = await stranger.send("POST", TOKEN, json=asked(key))
-    yield CaseIq(house.bare_client(token.json()["access_token"]))
+    return CaseIq(house.bare_client(token.json()["access_token"]))
 
 
 async def test_the_role_decides_what_the_token_may_do(iq: CaseIq, importer: CaseIq) -> None:

@@ -172,7 +172,7 @@ REFUSED: dict[str, tuple[tuple[Part, ...], int, str]] = {
     "braced case": ((("caseId", "{" + NOWHERE + "}"), FILE), 400, "caseId must be a UUID"),
     "unknown case": ((("caseId", NOWHERE), FILE), 404, "Case not found"),
     "two cases": ((CASE, CASE, FILE), 400, "caseId is given more than once"),
-    "two descriptions": ((CASE, ("description", "a"), ("description", "b"), FILE), 400, "description is given more than once"),
+    "two texts": ((CASE, ("description", "a"), ("description", "b"), FILE), 400, "description is given more than once"),
     "long description": ((CASE, ("description", "x" * 10_001), FILE), 400, "Text has at most 10000 characters"),
     "control characters": ((CASE, ("description", "a\x07b"), FILE), 400, "Text holds no control characters"),
     "tags without brackets": ((CASE, ("bulkTags", "red"), FILE), 400, "Repeat bulkTags[] once per tag ID"),

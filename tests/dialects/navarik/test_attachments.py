@@ -228,6 +228,8 @@ async def test_a_file_hung_by_another_api_is_an_attachment_here(world: World) ->
     assert [(item["id"], item["body"]["document"]) for item in listed] == [(made["id"], UNKNOWN)]
     told = good(await world.http.get(f"{world.documents}/{UNKNOWN}"))
     assert (told["type"], told["body"]) == ("navarik.bridge.document", {})
+    untyped = good(await world.http.get(world.documents, params={"type": "navarik.bridge.document"}))
+    assert untyped == [told]
     good(await world.http.delete(f"{world.documents}/{UNKNOWN}/attachments/{made['id']}"))
     assert await world.listed() == []
 

@@ -83,7 +83,8 @@ async def test_bulk_makes_all_or_none(world: World) -> None:
     assert good(await world.http.post(url, json={"type": "b", "body": []}), 201) == []
     async with unchanged(world):
         huge = {"big": "x" * 300_000}
-        for body in ([{"n": 3}, 4], [{"n": 3}, huge], [{}] * 1001, {"n": 1}, "x", None):
+        cases: tuple[object, ...] = ([{"n": 3}, 4], [{"n": 3}, huge], [{}] * 1001, {"n": 1}, "x", None)
+        for body in cases:
             message(await world.http.post(url, json={"type": "b", "body": body}), 400)
 
 
@@ -170,9 +171,7 @@ async def test_what_is_no_document_is_refused(world: World, told: object) -> Non
 )  # fmt: skip
 async def test_json_that_cannot_be_read_is_refused(world: World, content: bytes, status: int) -> None:
     async with unchanged(world):
-        answer = await world.http.post(
-            world.documents, content=content, headers={"Content-Type": "application/json"}
-        )
+        answer = await world.http.post(world.documents, content=content, headers={"Content-Type": "application/json"})
         message(answer, status)
         message(await world.http.post(world.documents, content=content, headers={"Content-Type": "text/plain"}), 415)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -72,13 +73,22 @@ async def test_a_name_that_another_api_has_registered_is_taken_too(world: World)
     message(await world.http.post(URL, json={"name": "Host"}), 409)
 
 
-async def test_one_registered_elsewhere_is_listed_once_it_says_what_it_is(world: World) -> None:
+async def test_one_registered_elsewhere_is_an_organization_too(world: World) -> None:
     desk = await world.house.desk()
-    told = {"name": "Registered", "category": "pilot", "audience": 7, "navarik": {"type": "navarik.bridge.organization"}}
+    told = {"name": "Registered", "category": "pilot", "audience": 7}
     await desk.records.create(NewRecord(RecordRef("organization", UNKNOWN), told))
     assert "Registered" in await listed(world)
     found = good(await world.http.get(f"{URL}/{UNKNOWN}"))
     assert found["body"] == {"name": "Registered", "audience": None, "category": None}
+
+
+async def test_one_whose_id_is_no_uuid_is_listed_under_a_stand_in(world: World) -> None:
+    desk = await world.house.desk()
+    await desk.records.create(NewRecord(RecordRef("organization", "host-7"), {"name": ["not a text"]}))
+    found = good(await world.http.get(URL))
+    assert UUID(found[0]["id"]).version == 5
+    assert found[0]["body"]["name"] == ""
+    assert (await world.http.get(f"{URL}/{found[0]['id']}")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ async def staged(
     rate: int | None = None,
     choices: Mapping[str, str | int] | None = None,
     hand: Hand | None = None,
-    **settings: object,
+    **settings: Any,
 ) -> AsyncIterator[Stage]:
     """Open a stage in the folder; with `hand`, all its times come from there."""
     hand = hand or Hand()

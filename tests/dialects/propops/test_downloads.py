@@ -154,17 +154,15 @@ async def test_head_ranges_and_conditions_are_served(stage: Stage, uuid: str) ->
 
 
 NAMES = [
-    "Zürich 日本語 عربى.pdf", 'say "hi" \\ there.pdf', "🧾🎉.pdf", " lead and trail ", "index", "d41d8cd98f00b204e9800998ecf8427e",
-    "thumbnail", "50% off%41.pdf", "..pdf", "CON", "a;b=c.pdf", "x" * 255,
+    "Zürich 日本語 عربى.pdf", 'say "hi" \\ there.pdf', "🧾🎉.pdf", " lead and trail ", "index", "thumbnail",
+    "..pdf", "CON", "d41d8cd98f00b204e9800998ecf8427e", "50% off%41.pdf", "a;b=c.pdf", "x" * 255,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_any_name_comes_back_in_the_disposition(stage: Stage, name: str) -> None:
     job = await stage.me.job()
-    form = {"action": "upload", "job_uuid": job, "csrf_token": stage.me.csrf}
     uuid = await stage.me.upload(DOCUMENTS, job, name=name)
-    assert form["job_uuid"] == job
     (row,) = await stage.me.listed(DOCUMENTS, job)
     sent = (await stage.me.get(f"/attachment/{uuid}")).headers["content-disposition"]
     assert row["file_name"] == name

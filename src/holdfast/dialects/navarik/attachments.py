@@ -8,7 +8,7 @@ import msgspec
 from holdfast.core.attachments import Hook, NewAttachment
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
-from holdfast.core.model import Attachment, RecordRef
+from holdfast.core.model import Attachment, RecordRef, has_control_characters
 from holdfast.core.ports import AttachmentQuery, Where, Window
 from holdfast.dialects.navarik.envelopes import OURS, attachment_envelope
 from holdfast.dialects.navarik.lists import Criterion, known, ordered, orders, page_of, read_sort
@@ -23,6 +23,8 @@ from holdfast.web.reply import Reply, json
 
 MAX_SORTED: Final = 1000
 """How many attachments of one document are put in order here, when the catalog has no such column."""
+
+MAX_REFERENCE: Final = 1000
 
 REFERENCES: Final = ("clientReferenceNumber", "vendorReferenceNumber")
 _TEXTS: Final = (*REFERENCES, "description")
@@ -127,7 +129,7 @@ async def create(call: Call) -> Reply:
     async with await call.desk.attachments.receive() as intake:
         told = await _take_form(call, intake)
         texts = {name: asked[name] or told.get(name) or None for name in _TEXTS}
-        references = {name: texts[name] for name in REFERENCES if texts[name] is not None}
+        references = {name: _reference(name, text) for name in REFERENCES if (text := texts[name]) is not None}
         new = NewAttachment(
             intake.name,
             texts["description"],
@@ -137,6 +139,12 @@ async def create(call: Call) -> Reply:
         attachment = await call.desk.attachments.create(intake, new)
     location = (("Location", f"{call.req.path}/{attachment.id}"),)
     return json(_view(place, attachment), 201, headers=location)
+
+
+def _reference(name: str, text: str) -> str:
+    if len(text) > MAX_REFERENCE or has_control_characters(text):
+        raise Invalid(f"{name} is one line of at most {MAX_REFERENCE} characters", fields={name: "unfit"})
+    return text
 
 
 async def _take_form(call: Call, intake: Intake) -> dict[str, str]:

@@ -4,10 +4,10 @@ from typing import Any
 
 from holdfast.core.errors import Conflict, Invalid
 from holdfast.core.model import RecordRef, has_control_characters
-from holdfast.core.ports import RecordFilter, RecordQuery, Where
+from holdfast.core.ports import RecordFilter, RecordQuery
 from holdfast.core.records import NewRecord, RecordChange
 from holdfast.dialects.navarik.envelopes import OURS, document_body, document_envelope, document_type, marks
-from holdfast.dialects.navarik.lists import read_sort, record_page
+from holdfast.dialects.navarik.lists import of_type, read_sort, record_page
 from holdfast.dialects.navarik.parents import document_in, workspace_of
 from holdfast.dialects.navarik.requests import (
     checked_id,
@@ -30,7 +30,7 @@ async def listed(call: Call) -> Reply:
     type = parameters.text("type")
     if type is None:
         raise Invalid("type is needed: the document type to list", fields={"type": "missing"})
-    where = (Where("attribute.navarik.type", "eq", type), *read_filters(parameters, call.req.params, "body."))
+    where = (of_type(type), *read_filters(parameters, call.req.params, "body."))
     workspace = await workspace_of(call, path_id(call, "workspace_id"))
     query = RecordQuery(call.actor.account, window, RecordFilter(("document",), where), workspace.ref)
     return json(await record_page(call, query, criteria, "body.", document_envelope))

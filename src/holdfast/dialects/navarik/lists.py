@@ -10,8 +10,8 @@ import msgspec
 
 from holdfast.core.errors import Invalid
 from holdfast.core.model import Record
-from holdfast.core.ports import Order, Page, RecordQuery, Window
-from holdfast.dialects.navarik.shapes import Envelope
+from holdfast.core.ports import Order, Page, RecordQuery, Where, Window
+from holdfast.dialects.navarik.shapes import KINDS, Envelope
 from holdfast.web.dialect import Call
 from holdfast.web.query import Parameters
 
@@ -87,6 +87,12 @@ def body_field(path: str, body: str) -> str | None:
     if head != "body" or not dot or len(rest) > 200 or not all(_SEGMENT.fullmatch(part) for part in rest.split(".")):
         return None
     return f"attribute.{body}{rest}"
+
+
+def of_type(type: str) -> Where:
+    """Entities of that type; a record that another API has made without one has the type of its kind."""
+    field = RECORD_COLUMNS["type"]
+    return Where(field, "in", (type, None)) if type in KINDS else Where(field, "eq", type)
 
 
 async def record_page(

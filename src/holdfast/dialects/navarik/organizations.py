@@ -7,7 +7,7 @@ from holdfast.core.model import RecordRef
 from holdfast.core.ports import RecordFilter, RecordQuery, Where, Window
 from holdfast.core.records import NewRecord
 from holdfast.dialects.navarik.envelopes import OURS, marks, organization_body, organization_envelope
-from holdfast.dialects.navarik.lists import read_sort, record_page
+from holdfast.dialects.navarik.lists import of_type, read_sort, record_page
 from holdfast.dialects.navarik.requests import checked_id, path_id, read_window
 from holdfast.dialects.navarik.shapes import ORGANIZATION, NewOrganization
 from holdfast.dialects.navarik.versions import fixed_id, version_id
@@ -21,7 +21,7 @@ async def listed(call: Call) -> Reply:
     """GET /v2/organizations."""
     parameters = Parameters(call.req.params)
     window, criteria = read_window(parameters), read_sort(parameters)
-    where = [Where("attribute.navarik.type", "eq", ORGANIZATION)]
+    where = [of_type(ORGANIZATION)]
     if (name := parameters.text("name")) is not None:
         where.append(Where("attribute.name", "contains", name))
     if (category := parameters.choice("category", ("shipper", "inspector", "none"))) is not None:

@@ -14,6 +14,8 @@ WORKSPACE = "navarik.bridge.workspace"
 DOCUMENT = "navarik.bridge.document"
 """Said of a document that another API has registered without a type."""
 
+KINDS = frozenset({ORGANIZATION, WORKSPACE, DOCUMENT})
+
 Uuid = Annotated[str, Meta(extra_json_schema={"format": "uuid"})]
 Moment = Annotated[
     str,

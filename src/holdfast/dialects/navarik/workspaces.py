@@ -9,7 +9,7 @@ from holdfast.core.model import RecordRef
 from holdfast.core.ports import RecordFilter, RecordQuery, Where
 from holdfast.core.records import NewRecord
 from holdfast.dialects.navarik.envelopes import OURS, marks, workspace_body, workspace_envelope
-from holdfast.dialects.navarik.lists import read_sort, record_page
+from holdfast.dialects.navarik.lists import of_type, read_sort, record_page
 from holdfast.dialects.navarik.parents import workspace_of
 from holdfast.dialects.navarik.requests import (
     checked_id,
@@ -31,7 +31,7 @@ async def listed(call: Call) -> Reply:
     """GET /v2/workspaces."""
     parameters = Parameters(call.req.params)
     window, criteria = read_window(parameters), read_sort(parameters)
-    where = [Where("attribute.navarik.type", "eq", WORKSPACE), *_party_filters(parameters)]
+    where = [of_type(WORKSPACE), *_party_filters(parameters)]
     others = call.req.params.keys() - set(map(_party_filter, _SIDES))
     where.extend(read_filters(parameters, others, ""))
     query = RecordQuery(call.actor.account, window, RecordFilter(("workspace",), tuple(where)))

@@ -1,5 +1,6 @@
 """PropOps: attachments of jobs, case notes and branches, at `/attachment/<uuid>` and under `/api/`."""
 
+from dataclasses import replace
 from typing import Final
 
 from holdfast.core.model import READ, RECORDS_READ, RECORDS_WRITE, WRITE
@@ -36,7 +37,15 @@ ROUTES: Final = (
     _route("GET", "/attachment/{uuid}", downloads.download, "Download an attachment", _VIEW, (READ,)),
     _route("GET", "/attachment/{uuid}/thumbnail", downloads.thumbnail, "Download a thumbnail", _VIEW, (READ,)),
     _route("GET", "/attachment", downloads.nothing, "Say that a UUID is needed", _VIEW, (READ,)),
-    _route("GET", "/attachment/", downloads.nothing, "Say that a UUID is needed", _VIEW, (READ,)),
+    Route(
+        "GET",
+        "/attachment/",
+        downloads.nothing,
+        keys=(_VIEW,),
+        grants=(READ,),
+        summary="Say that a UUID is needed",
+        operation=replace(OPERATIONS[downloads.nothing], id="downloadNothingBelow"),
+    ),
     _public("/api/auth/login", sessions.login, "Log in with e-mail and password"),
     _public("/api/security/mobile-auth", sessions.mobile_auth, "Begin a mobile session", sessions.MOBILE_KEY),
     _route("GET", "/api/security/csrf-token", sessions.issue_csrf_token, "Get the token that writes carry"),

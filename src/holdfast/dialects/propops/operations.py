@@ -132,7 +132,9 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
         parameters=(_UUID, _STALE),
         responses=_BYTES,
     ),
-    downloads.nothing: Operation(tags=("attachments",), responses=_failures((400, 401, 429, 500, 503), PLAIN)),
+    downloads.nothing: Operation(
+        "downloadNothing", tags=("attachments",), responses=_failures((400, 401, 429, 500, 503), PLAIN)
+    ),
     sessions.login: Operation(
         "login", tags=("sessions",), body={JSON: shapes.Login}, responses=_ok(shapes.LoggedIn, _OPEN)
     ),
