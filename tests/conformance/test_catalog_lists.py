@@ -148,6 +148,7 @@ entry_queries = st.builds(
 attachment_ids = st.sampled_from([each.id for each in WORLDS[1].attachments] + ["none"])
 link_queries = st.one_of(
     st.builds(LinkQuery, accounts, st.just(ALL), attachment=attachment_ids, roles=roles),
+    st.builds(LinkQuery, accounts, st.just(ALL), attachments=st.lists(attachment_ids, min_size=1).map(tuple)),
     st.builds(LinkQuery, accounts, st.just(ALL), record=refs, roles=roles),
     st.builds(LinkQuery, accounts, st.just(ALL), under=paths, roles=roles),
 )
