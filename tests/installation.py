@@ -22,30 +22,33 @@ HOST = "http://holdfast.test"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One store with one application over it."""
+    """One store with one application over it. `slug` is the account that is meant where none is named."""
 
     store: Store
     app: Application
     settings: Settings
+    slug: str = "acme"
 
     @property
     def operator(self) -> Operator:
         return self.store.operator()
 
-    async def account(self, slug: str = "acme") -> Account:
-        return await self.operator.accounts.ensure(slug)
+    async def account(self, slug: str | None = None) -> Account:
+        return await self.operator.accounts.ensure(slug or self.slug)
 
-    async def desk(self, slug: str = "acme") -> Desk:
+    async def desk(self, slug: str | None = None) -> Desk:
         """A desk that may do everything in the account, to arrange and to look behind the API."""
         return self.operator.desk(await self.account(slug))
 
-    async def token(self, *permissions: str, account: str = "acme", scopes: Sequence[str] = ()) -> str:
+    async def token(self, *permissions: str, account: str | None = None, scopes: Sequence[str] = ()) -> str:
         """The secret of a new token; every permission if none is named."""
         grant = Grant(frozenset(permissions or {"*"}), tuple(parse_scope(scope) for scope in scopes))
         number = (await self.account(account)).number
         return await self.operator.credentials.issue_token(number, "test", grant)
 
-    async def client(self, *permissions: str, account: str = "acme", scopes: Sequence[str] = ()) -> httpx.AsyncClient:
+    async def client(
+        self, *permissions: str, account: str | None = None, scopes: Sequence[str] = ()
+    ) -> httpx.AsyncClient:
         """An HTTP client with a new token of these permissions."""
         return self.bare_client(await self.token(*permissions, account=account, scopes=scopes))
 

@@ -4,11 +4,12 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 
 from holdfast.core.store import Store
+from holdfast.dialects import ALL
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Dialect
 from holdfast.web.dispatch import Dispatcher, RequestIds, Wiring
@@ -104,9 +105,25 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     return Application(Dispatcher(store, [*dialects, service.dialect], wiring), options, access_log)
 
 
-def openapi_document(dialect: Dialect, url: str = "") -> str:
-    """The OpenAPI document of one API, with `url` in front of its servers."""
-    return msgspec.json.format(msgspec.json.encode(describe(dialect, url))).decode()
+def dialect_names() -> tuple[str, ...]:
+    """Every API there is, by its name in settings."""
+    return tuple(dialect.name for dialect in ALL)
+
+
+def named(names: Collection[str]) -> tuple[Dialect, ...]:
+    """The APIs of these names, in their own order."""
+    return tuple(dialect for dialect in ALL if dialect.name in names)
+
+
+def permission_keys() -> frozenset[str]:
+    """Every permission key that some API's route names."""
+    return frozenset(key for dialect in ALL for route in dialect.routes for key in route.keys)
+
+
+def openapi_document(name: str, url: str = "") -> str:
+    """The OpenAPI document of one API, with `url` in front of its servers. Raises `KeyError`."""
+    found = {dialect.name: dialect for dialect in ALL}
+    return msgspec.json.format(msgspec.json.encode(describe(found[name], url))).decode()
 
 
 def log_formatter() -> logging.Formatter:

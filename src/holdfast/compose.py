@@ -18,6 +18,7 @@ from holdfast.core.policy import Policy
 from holdfast.core.ports import Blobs, Catalog
 from holdfast.core.store import Engines, Store
 from holdfast.media.sniff import sniff
+from holdfast.media.thumbnails import CagedThumbnails
 from holdfast.passwords import Argon2Passwords
 from holdfast.settings import Settings, local_path
 
@@ -52,6 +53,7 @@ def open_store(settings: Settings) -> Store:
         sniff=sniff,
         clock=now,
         entropy=os.urandom,
+        renderer=CagedThumbnails(),
     )
     policy = Policy(
         upload_limit=settings.upload_limit, records=settings.records, trash_days=settings.trash_retention_days

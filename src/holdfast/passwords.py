@@ -55,14 +55,14 @@ def _encoded(password: str) -> bytes:
 
 
 def _hasher() -> "PasswordHasher":
-    from argon2 import PasswordHasher
+    from argon2 import PasswordHasher  # noqa: PLC0415
 
     return PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
 
 
 def _fits(secret: bytes, hash: str) -> bool:
-    from argon2 import extract_parameters
-    from argon2.exceptions import Argon2Error, InvalidHashError
+    from argon2 import extract_parameters  # noqa: PLC0415
+    from argon2.exceptions import Argon2Error, InvalidHashError  # noqa: PLC0415
 
     try:
         asked = extract_parameters(hash)

@@ -66,7 +66,8 @@ def page(content: bytes, box: str = "0 0 200 100", extra: bytes = b"", count: in
     objects = [
         b"1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj",
         f"2 0 obj <</Type/Pages/Kids[{kids}]/Count {count}>> endobj".encode(),
-        f"3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[{box}]/Contents 4 0 R/Resources<</XObject<</X 5 0 R>>>>>> endobj".encode(),
+        f"3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[{box}]/Contents 4 0 R".encode()
+        + b"/Resources<</XObject<</X 5 0 R>>>>>> endobj",
         b"4 0 obj <</Length %d>> stream\n%s\nendstream endobj" % (len(content), content),
         extra,
     ]

@@ -3,15 +3,13 @@
 Every narrowing part of the query can be asked of a row (a test), and most can also drive: give the keys that pass,
 some of them already in key order, which is order of creation. The plan picks one part to drive and tests the rest.
 Parts that drive in key order stream a page without sorting. Parts of unknown size (scopes, a subtree) drive only when
-`small` says so; otherwise the account's list is walked in order and the part is tested.
+they are estimated to be small; otherwise the account's list is walked in order and the part is tested.
 """
 
 # ruff: noqa: S608 (the text is put together from constants only, every value is bound)
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
-
-from msgspec import structs
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 from holdfast.catalog.compile import (
     ATTACHMENT_FIELDS,
@@ -45,8 +43,18 @@ ATTACHMENT_COLUMNS = (
 )
 COLUMN_COUNT = 17
 
-Small = Callable[[Sql], bool]
-"""Whether a SELECT gives few rows; asked only where the answer decides between two plans."""
+
+class Estimates(Protocol):
+    """What a plan may ask of the data, cheaply and without being exact: it decides the way, never the result."""
+
+    def small(self, source: Sql) -> bool:
+        """Whether a source gives few rows."""
+        ...
+
+    def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
+        """Those of the pieces of names that narrow most."""
+        ...
+
 
 _CREATION = ("created_at", "number")
 _INDEXED_COLUMNS = ("id", "number", "name", "sha256", "path", "path_md5")
@@ -73,14 +81,15 @@ def record_key(account: int, ref: RecordRef) -> Sql:
     return Sql("(SELECT key FROM records WHERE account = ? AND type = ? AND id = ?)", (account, ref.type, ref.id))
 
 
-def plan_attachments(query: AttachmentQuery, small: Small) -> Select:
+def plan_attachments(query: AttachmentQuery, estimates: Estimates) -> Select:
     """The page and the total of a query for attachments. Raises `Invalid` for an unknown field or a bad cursor."""
     trashed = int(query.trashed)
     creation, where = _creation_bounds(query)
-    parts = [*_parts(query), *(_where_part(query, each) for each in where)]
-    if (typed := _only_types(query, parts)) is not None:
-        return _plan_types(query, typed, creation, where)
-    driver = _driver(parts, small)
+    parts = [*_parts(query, estimates), *(_where_part(query, each) for each in where)]
+    if (types := _only_types(query, parts)) is not None:
+        others = [part.test for part in parts if part.test != _types_test(types)]
+        return _plan_types(query, types, creation, others)
+    driver = _driver(parts, estimates)
     tests = [part.test for part in parts if part is not driver]
     own = [Sql("a.account = ?", (query.account,)), Sql(f"a.trashed = {trashed}")]
     if driver is None or driver.source is None:
@@ -174,14 +183,14 @@ def _creation_bounds(query: AttachmentQuery) -> tuple[list[_KeyBound], list[Wher
 # ---------------------------------------------------------------- the parts
 
 
-def _parts(query: AttachmentQuery) -> list[Part]:
+def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
     parts = []
     if query.record is not None:
         parts.append(_record_part(query, query.record))
     elif query.roles:
         parts.append(Part(_linked_test(one_of("l.role", query.roles))))
     if query.words is not None:
-        parts.extend(_words_parts(query.account, query.words))
+        parts.extend(_words_parts(query.account, query.words, estimates))
     parts.extend(_linked_part(query.account, each) for each in query.linked)
     if query.folder is not None:
         parts.append(_folder_part(query.folder))
@@ -192,7 +201,7 @@ def _parts(query: AttachmentQuery) -> list[Part]:
     return parts
 
 
-def _driver(parts: Sequence[Part], small: Small) -> Part | None:
+def _driver(parts: Sequence[Part], estimates: Estimates) -> Part | None:
     """The part to drive with: parts come in the order of preference, those of unknown size only if small."""
     for part in parts:
         if part.source is not None and not part.unknown_size and not part.ordered:
@@ -201,14 +210,14 @@ def _driver(parts: Sequence[Part], small: Small) -> Part | None:
         if part.source is not None and part.ordered:
             return part
     for part in parts:
-        if part.source is not None and part.unknown_size and small(_counted(part.source)):
+        if part.source is not None and part.unknown_size and estimates.small(_counted(part.source)):
             return part
     return None
 
 
 def _counted(source: Sql) -> Sql:
     # UNION has to see everything before its first row; duplicates do not matter for an estimate.
-    return Sql(source.text.replace(" UNION SELECT ", " UNION ALL SELECT "), source.args)
+    return Sql(source.text.replace(" UNION ", " UNION ALL "), source.args)
 
 
 def _set_of(test: Sql, select: Sql, *, few: bool = False, unknown_size: bool = False) -> Part:
@@ -233,7 +242,7 @@ def _linked_test(conditions: Sql) -> Sql:
     return Sql("EXISTS (SELECT 1 FROM links l WHERE l.attachment = a.key AND ") + conditions + ")"
 
 
-def _words_parts(account: int, words: str) -> list[Part]:
+def _words_parts(account: int, words: str, estimates: Estimates) -> list[Part]:
     found = search_parts(words)
     tests = [
         Sql("instr(a.folded, ?) > 0", (part,)) if len(part) > 2 else Sql("has_part(a.folded, ?)", (part,))
@@ -243,18 +252,21 @@ def _words_parts(account: int, words: str) -> list[Part]:
     if not pieces:
         return [Part(all_of(tests))] if tests else []
     source = Sql("attachment_names n CROSS JOIN attachments a ON a.key = n.rowid")
-    match = Sql("n.attachment_names MATCH ?", (" AND ".join(pieces),))
+    match = Sql("n.attachment_names MATCH ?", (" AND ".join(estimates.rarest(tuple(pieces))),))
     return [Part(all_of(tests), source, "n.rowid", (match, *tests), ordered=True)]
+
+
+def _types_test(types: Sequence[str]) -> Sql:
+    return _linked_test(one_of("l.type", types) if types else Sql("1"))
 
 
 def _linked_part(account: int, filter: RecordFilter) -> Part:
     if not filter.where:
-        types = [one_of("l.type", filter.types)] if filter.types else []
-        return Part(_linked_test(all_of([Sql("1"), *types])))
+        return Part(_types_test(tuple(dict.fromkeys(filter.types))))
     passing = [Sql("r.account = ?", (account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
     passing += [condition(RECORD_FIELDS, each) for each in filter.where]
     select = Sql("SELECT DISTINCT l.attachment AS key FROM records r CROSS JOIN links l ON l.record = r.key WHERE ")
-    test = Sql("EXISTS (SELECT 1 FROM links l JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
+    test = Sql("EXISTS (SELECT 1 FROM links l CROSS JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
     by_id = bool(filter.types) and any(each.field == "id" and each.op in ("eq", "in") for each in filter.where)
     return _set_of(test + all_of(passing) + ")", select + all_of(passing), few=by_id)
 
@@ -283,7 +295,7 @@ def _scopes_part(query: AttachmentQuery) -> Part:
             arms.extend(_subtree(query.account, scope.path))
             arms.append(_at_path(query.account, scope.path))
         else:
-            arms.append(Sql("SELECT l.attachment AS key FROM ") + _scope_links(query.account, scope))
+            arms.append(Sql("SELECT DISTINCT l.attachment AS key FROM ") + _scope_links(query.account, scope))
     return _set_of(attachment_within(query.account, query.scopes), joined(" UNION ", arms), unknown_size=True)
 
 
@@ -292,7 +304,7 @@ def attachment_within(account: int, scopes: Sequence[Scope]) -> Sql:
     tests = [path_within("a.path", scope.path) for scope in scopes if isinstance(scope, PathScope)]
     records = [scope for scope in scopes if not isinstance(scope, PathScope)]
     if records:
-        standing = Sql("EXISTS (SELECT 1 FROM links l JOIN record_ancestors s ON s.record = l.record ")
+        standing = Sql("EXISTS (SELECT 1 FROM links l CROSS JOIN record_ancestors s ON s.record = l.record ")
         tests.append(standing + "WHERE l.attachment = a.key AND " + ancestor_in(account, records) + ")")
     return any_of(tests)
 
@@ -330,7 +342,9 @@ def _where_part(query: AttachmentQuery, where: Where) -> Part:
     live = where.field != "path" or not query.trashed
     if where.op not in ("eq", "in") or where.field not in _INDEXED_COLUMNS or None in values or not live:
         return Part(test)
-    return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=(test,), few=True)
+    # The partial index wants to be told what its rows have in common.
+    conditions = (test, Sql(f"a.{where.field} IS NOT NULL"))
+    return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=conditions, few=True)
 
 
 def _property_part(query: AttachmentQuery, where: Where, test: Sql) -> Part:
@@ -357,13 +371,11 @@ def _only_types(query: AttachmentQuery, parts: Sequence[Part]) -> tuple[str, ...
 
 
 def _plan_types(
-    query: AttachmentQuery, types: Sequence[str], creation: Sequence[_KeyBound], where: Sequence[Where]
+    query: AttachmentQuery, types: Sequence[str], creation: Sequence[_KeyBound], tests: Sequence[Sql]
 ) -> Select:
-    """Merge one index stream for each type; rows are read for the page only."""
+    """Merge one index stream for each type; rows are read for the page only, unless there is more to test."""
     key = _sort(query, "l.attachment")[0]
     bounds = [_bound_key("l.attachment", each) for each in creation]
-    others = _parts(structs.replace(query, linked=()))
-    tests = [*(each.test for each in others), *(condition(ATTACHMENT_FIELDS, each) for each in where)]
     if tests:
         bounds.append(Sql("EXISTS (SELECT 1 FROM attachments a WHERE a.key = l.attachment AND ") + all_of(tests) + ")")
     total = Sql("SELECT count(*) FROM (") + _types_stream(query, types, bounds) + ")"

@@ -23,6 +23,10 @@ class Sql(NamedTuple):
         return type(self)(self.text + text, self.args + args)
 
 
+# A literal 0 would make the engine's parser drop the conditions beside it, and with them the reason for an index.
+NEVER = Sql("? = 1", (0,))
+
+
 def joined(separator: str, parts: Sequence[Sql]) -> Sql:
     """The parts with the separator between them."""
     return Sql(separator.join(part.text for part in parts), tuple(arg for part in parts for arg in part.args))
@@ -35,13 +39,13 @@ def all_of(parts: Sequence[Sql]) -> Sql:
 
 def any_of(parts: Sequence[Sql]) -> Sql:
     """The disjunction in brackets; false when there are no parts."""
-    return Sql("(") + joined(" OR ", parts) + ")" if parts else Sql("0")
+    return Sql("(") + joined(" OR ", parts) + ")" if parts else NEVER
 
 
 def one_of(column: str, values: Sequence[Scalar]) -> Sql:
     """The column holds one of the values, none of which is None."""
     if not values:
-        return Sql("0")
+        return NEVER
     if len(values) == 1:
         return Sql(f"{column} = ?", (bound(values[0]),))
     return Sql(f"{column} IN ({', '.join('?' * len(values))})", tuple(bound(value) for value in values))
@@ -124,7 +128,7 @@ def condition(fields: Fields, where: Where) -> Sql:
 class _ColumnOperand:
     def __init__(self, column: Column) -> None:
         self.value = Sql(column.sql)
-        self.is_null = Sql(f"{column.sql} IS NULL") if column.optional else Sql("0")
+        self.is_null = Sql(f"{column.sql} IS NULL") if column.optional else NEVER
         self._column = column
 
     def takes(self, value: Scalar) -> bool:
@@ -163,7 +167,7 @@ def _compared(operand: _Operand, op: str, value: Scalar | tuple[Scalar, ...]) ->
     if op in _COMPARISONS and value is not None and not isinstance(value, bool | tuple):
         return _present(operand, _kind(value), Sql(f"{{}} {_COMPARISONS[op]} ?", (bound(value),)))
     if not isinstance(value, str):
-        return Sql("0")
+        return NEVER
     if op == "contains":
         return _present(operand, "text", Sql("instr(fold({}), ?) > 0", (fold(value),)))
     return _present(operand, "text", _prefixed(operand, value))
@@ -172,7 +176,7 @@ def _compared(operand: _Operand, op: str, value: Scalar | tuple[Scalar, ...]) ->
 def _present(operand: _Operand, kind: str, test: Sql) -> Sql:
     holds = operand.holds(kind)
     if holds is None:
-        return Sql("0")
+        return NEVER
     before, after = test.text.split("{}", 1)
     compared = Sql(before) + operand.value + Sql(after, test.args)
     return Sql("(") + holds + " AND " + compared + ")" if holds.text else Sql("(") + compared + ")"
@@ -182,9 +186,9 @@ def _equal(operand: _Operand, value: Scalar | tuple[Scalar, ...]) -> Sql:
     if value is None:
         return Sql("(") + operand.is_null + ")"
     if isinstance(value, tuple):
-        return Sql("0")
+        return NEVER
     if isinstance(value, bool):
-        return operand.is_literal("true" if value else "false") if isinstance(operand, _JsonOperand) else Sql("0")
+        return operand.is_literal("true" if value else "false") if isinstance(operand, _JsonOperand) else NEVER
     return _present(operand, _kind(value), Sql("{} = ?", (bound(value),)))
 
 

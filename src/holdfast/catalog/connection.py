@@ -11,7 +11,7 @@ from holdfast.catalog.folding import fold, matches
 from holdfast.catalog.rowcodec import path_md5
 from holdfast.core.errors import Conflict, HoldfastError, StorageFull, Unavailable
 
-BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 10.0
 _Value = int | float | bytes | str | None
 _MIB = 1024 * 1024
 _UNAVAILABLE: Mapping[type[apsw.Error], str] = {
@@ -26,20 +26,21 @@ _UNAVAILABLE: Mapping[type[apsw.Error], str] = {
 _CACHE_KIB = {"write": 32 * 1024, "loop": 32 * 1024, "read": 16 * 1024}
 
 
-def connect(path: Path, role: Literal["write", "loop", "read"]) -> apsw.Connection:
-    """A connection for one role. Raises `Unavailable` when the file cannot be opened."""
+def connect(path: Path, role: Literal["write", "loop", "read"], busy_seconds: float = BUSY_SECONDS) -> apsw.Connection:
+    """A connection for one role, which waits `busy_seconds` for others. Raises `Unavailable` if it cannot be opened."""
     flags = apsw.SQLITE_OPEN_READONLY
     if role == "write":
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     with translated():
         connection = apsw.Connection(str(path), flags=flags, statementcachesize=512)
-        connection.set_busy_timeout(BUSY_MILLISECONDS)
+        connection.set_busy_timeout(int(busy_seconds * 1000))
         for pragma in (
             f"cache_size = -{_CACHE_KIB[role]}",
             f"mmap_size = {256 * _MIB}",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "temp_store = MEMORY",
+            # In memory, the journal of savepoints is a chain walked from its start at every statement.
+            f"temp_store = {'FILE' if role == 'write' else 'MEMORY'}",
             "trusted_schema = OFF",
         ):
             connection.execute(f"PRAGMA {pragma}").fetchall()

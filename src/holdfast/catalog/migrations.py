@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import apsw
 
-from holdfast.catalog.connection import BUSY_MILLISECONDS, translated
+from holdfast.catalog.connection import BUSY_SECONDS, translated
 from holdfast.core.errors import Unavailable
 
 _FILE = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
@@ -86,7 +86,7 @@ def _run(connection: apsw.Connection, migration: Migration) -> None:
 
 def _use_write_ahead_log(connection: apsw.Connection) -> None:
     # The switch needs the file alone and does not wait for it, unlike everything else.
-    deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             if connection.execute("PRAGMA journal_mode = WAL").get != "wal":

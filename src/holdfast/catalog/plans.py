@@ -180,10 +180,7 @@ def plan_links(query: LinkQuery) -> Select:
     if query.attachment is not None:
         mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
         conditions.append(Sql(mine, (query.account, query.attachment)))
-    if query.record is not None and getattr(query, "below", False):
-        under = Sql("l.record IN (SELECT record FROM record_ancestors WHERE ancestor = ")
-        conditions.append(under + record_key(query.account, query.record) + ")")
-    elif query.record is not None:
+    if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
     if query.under is not None:
         conditions.append(Sql("a.trashed = 0 AND ") + path_within("a.path", query.under))

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (the text is put together from constants only, every value is bound)
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import apsw
@@ -17,6 +17,10 @@ from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
 
 FEW = 4_000
 """A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
+
+REACH = 64
+MOST_PIECES = 3
+KNOWN_REACHES = 4_096
 
 _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Decode]] = {
     ports.AccountKey: ("account_by_number", lambda key: (key.number,), codec.account_of),
@@ -55,6 +59,7 @@ class Reading:
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._statements = statements
+        self._reaches: dict[str, int] = {}
         self._keys = {kind: (statements[name], args, value) for kind, (name, args, value) in _KEYS.items()}
 
     def get(self, key: Key[R]) -> R | None:
@@ -73,7 +78,7 @@ class Reading:
     def plan(self, query: Query[Any]) -> Select:
         """The SQL for a query that has a window."""
         if isinstance(query, ports.AttachmentQuery):
-            return plan_attachments(query, self._small)
+            return plan_attachments(query, self)
         return _PLANS[type(query)](query)
 
     def page(self, query: Query[R], select: Select, total: int | None = None) -> Page[R]:
@@ -100,9 +105,32 @@ class Reading:
         rows: list[codec.DbRow] = self._execute(self._statements["ledger_changes"], (account,)).fetchall()
         return int(rows[0][0]) if rows else None
 
-    def _small(self, part: Sql) -> bool:
-        count = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + part + f" LIMIT {FEW + 1})"
+    def small(self, source: Sql) -> bool:
+        """Whether a source gives few rows."""
+        count = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + source + f" LIMIT {FEW + 1})"
         return int(self.rows(count)[0][0]) <= FEW
+
+    def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
+        """The piece that narrows most, and the few others that are almost as rare.
+
+        Common pieces are left out: walking their long lists costs more than looking at the names themselves.
+        """
+        if len(pieces) == 1:
+            return pieces
+        reach = {piece: self._reach(piece) for piece in pieces}
+        ranked = sorted(pieces, key=lambda piece: reach[piece])[:MOST_PIECES]
+        newest = max(reach.values())
+        least = newest - reach[ranked[0]]
+        return [piece for piece in ranked if newest - reach[piece] >= least / 4]
+
+    def _reach(self, piece: str) -> int:
+        """How far back the newest names with a piece reach: the key of the last of them; 0 if there are fewer."""
+        if piece not in self._reaches:
+            if len(self._reaches) >= KNOWN_REACHES:
+                self._reaches.clear()
+            rows = self.rows(Sql(self._statements["names_reach"], (piece, REACH)))
+            self._reaches[piece] = int(rows[0][0]) if rows else 0
+        return self._reaches[piece]
 
 
 # ---------------------------------------------------------------- queries without a window

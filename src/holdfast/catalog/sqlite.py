@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
-import msgspec
 from msgspec import structs
 
 from holdfast.catalog.compile import Select
-from holdfast.catalog.connection import connect, core_error, translated
-from holdfast.catalog.migrations import known_migrations, migrate, schema_version
+from holdfast.catalog.connection import connect, core_error
+from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
 from holdfast.catalog.statements import load_statements
-from holdfast.catalog.threads import Readers, Watch, Writer
+from holdfast.catalog.threads import Limits, Readers, Watch, Writer
 from holdfast.core.ports import (
     AttachmentQuery,
     EntryQuery,
@@ -36,22 +35,12 @@ from holdfast.core.ports import (
 
 T = TypeVar("T")
 
-READER_THREADS = 2
-READER_SECONDS = 10.0
-LOOP_SECONDS = 0.003
 CACHED_TOTALS = 1024
 KNOWN_SLOW = 256
 DEEP_OFFSET = 1_000
 
 
 _NO_WINDOW = Window(0)
-
-
-class SchemaInfo(msgspec.Struct, frozen=True):
-    """The schema's version in the file, and the newest that this program knows."""
-
-    found: int
-    known: int
 
 
 class _Totals:
@@ -95,12 +84,13 @@ class _Totals:
 class SqliteCatalog:
     """`Catalog` on one SQLite file. Made by `open_sqlite`."""
 
-    def __init__(self, path: Path, writing: apsw.Connection, reader_seconds: float = READER_SECONDS) -> None:
+    def __init__(self, path: Path, writing: apsw.Connection, limits: Limits) -> None:
         statements = load_statements()
-        self._connection = connect(path, "loop")
+        self._loop_seconds = limits.loop_seconds
+        self._connection = connect(path, "loop", limits.busy_seconds)
         self._reading = Reading(self._connection, statements)
         self._watch = Watch(self._connection)
-        self._readers = Readers(path, statements, READER_THREADS, reader_seconds)
+        self._readers = Readers(path, statements, limits)
         self._writer = Writer(writing, statements)
         self._totals = _Totals(CACHED_TOTALS)
         self._slow: set[str] = set()
@@ -125,7 +115,7 @@ class SqliteCatalog:
         select = self._reading.plan(query) if hasattr(query, "window") else None
         if select is not None and (select.scans or select.rows.text in self._slow):
             return None
-        self._watch.deadline = time.monotonic() + LOOP_SECONDS
+        self._watch.deadline = time.monotonic() + self._loop_seconds
         try:
             if select is None:
                 return self._reading.find(query)
@@ -177,17 +167,6 @@ class SqliteCatalog:
         await self._writer.close()
         self._connection.close()
 
-    def schema(self) -> SchemaInfo:
-        """Where the file's schema stands."""
-        with translated():
-            return SchemaInfo(schema_version(self._connection), known_migrations()[-1].version)
-
-    async def integrity(self) -> tuple[str, ...]:
-        """What is wrong with the file, in the engine's words; empty if nothing is. Reads all of it."""
-        with translated():
-            rows = self._connection.execute("PRAGMA integrity_check").fetchall()
-        return tuple(str(row[0]) for row in rows if row[0] != "ok")
-
 
 def _surely_scans(query: Query[Any]) -> bool:
     """Whether even planning the query reads more than a few rows, or it skips many."""
@@ -196,8 +175,16 @@ def _surely_scans(query: Query[Any]) -> bool:
     return getattr(query, "window", _NO_WINDOW).offset > DEEP_OFFSET
 
 
-def open_sqlite(path: Path) -> SqliteCatalog:
-    """Open the file, make it if it is missing, and bring its schema up to date."""
-    writing = connect(path, "write")
-    migrate(writing, path, known_migrations())
-    return SqliteCatalog(path, writing)
+def open_sqlite(path: Path, limits: Limits | None = None) -> SqliteCatalog:
+    """Open the file, make it if it is missing, and bring its schema up to date.
+
+    Raises `SchemaTooNew`, and `Unavailable` when the file cannot be used.
+    """
+    limits = limits or Limits()
+    writing = connect(path, "write", limits.busy_seconds)
+    try:
+        migrate(writing, path, known_migrations())
+    except BaseException:
+        writing.close()
+        raise
+    return SqliteCatalog(path, writing, limits)

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 import apsw
+import msgspec
 
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.reading import Reading
@@ -24,6 +25,20 @@ T = TypeVar("T")
 GROUP_SIZE = 64
 GROUP_SECONDS = 0.005
 STEPS_BETWEEN_CHECKS = 2_000
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How long things may take, in seconds, and how many readers there are.
+
+    `busy_seconds` waits for another process that writes; `reader_seconds` is a query's time in a reader thread, and
+    `loop_seconds` what a query may take of the event loop before it is given to a reader.
+    """
+
+    busy_seconds: float = 10.0
+    reader_seconds: float = 10.0
+    loop_seconds: float = 0.003
+    readers: int = 2
+
 
 Body = Callable[[Tx], Awaitable[Any]]
 
@@ -187,20 +202,20 @@ class Watch:
 class Readers:
     """A few threads with a read-only connection each, for queries that may scan.
 
-    `limit` is in seconds, counted from the call: a query that waited too long is not begun.
+    The time of a query counts from the call: one that waited too long is not begun.
     """
 
-    def __init__(self, path: Path, statements: Mapping[str, str], threads: int, limit: float) -> None:
+    def __init__(self, path: Path, statements: Mapping[str, str], limits: Limits) -> None:
         self._path = path
         self._statements = statements
-        self._limit = limit
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="holdfast-reader")
+        self._limits = limits
+        self._pool = ThreadPoolExecutor(limits.readers, thread_name_prefix="holdfast-reader")
         self._idle: deque[tuple[apsw.Connection, Reading, Watch]] = deque()
 
     async def run(self, work: Callable[[Reading], T]) -> T:
         """The result of the work on a reader's connection. Raises `Unavailable` past the limit."""
         cancelled = threading.Event()
-        deadline = time.monotonic() + self._limit
+        deadline = time.monotonic() + self._limits.reader_seconds
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, work, deadline, cancelled)
         except asyncio.CancelledError:
@@ -231,5 +246,5 @@ class Readers:
             self._idle.append((connection, reading, watch))
 
     def _open(self) -> tuple[apsw.Connection, Reading, Watch]:
-        connection = connect(self._path, "read")
+        connection = connect(self._path, "read", self._limits.busy_seconds)
         return connection, Reading(connection, self._statements), Watch(connection)

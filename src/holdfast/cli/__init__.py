@@ -1,9 +1,11 @@
 """The command line. Heavy parts are imported by the command that needs them, so that each starts quickly."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from holdfast import __version__
 from holdfast.cli.accounts import accounts
 from holdfast.cli.credentials import clients, tokens, users
 from holdfast.cli.maintenance import doctor, migrate, openapi
@@ -12,12 +14,28 @@ from holdfast.cli.transfer import export_tree, import_tree
 
 app = typer.Typer(
     name="holdfast",
-    help="A self-hosted server that keeps the files that hang on business records.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holdfast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def holdfast(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A self-hosted server that keeps the files that hang on business records."""
+
+
 app.command("serve")(serve)
 app.add_typer(tokens, name="token")
 app.add_typer(users, name="user")

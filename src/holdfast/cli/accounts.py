@@ -19,7 +19,7 @@ Count = Annotated[str | None, typer.Option(help="A number; none for no limit or 
 
 
 @accounts.command("set")
-def configure(  # noqa: PLR0913, PLR0917 -- one parameter an option
+def configure(
     slug: Slug,
     quota_bytes: Bytes = None,
     quota_attachments: Count = None,

@@ -43,20 +43,20 @@ def _check_permission(permission: str) -> None:
     if permission in PERMISSIONS:
         return
     close = difflib.get_close_matches(permission, sorted(PERMISSIONS), n=1, cutoff=0.85)
-    if close and permission not in _vendor_keys():
+    if close and permission not in _known_keys():
         fail(f"--allow {printable(permission)}: there is no such permission; the closest is {close[0]}", USAGE)
     if not all(part.isidentifier() for part in permission.replace("-", "_").split(".")):
         fail(f"--allow {printable(permission)}: not the name of a permission", USAGE)
 
 
-def _vendor_keys() -> frozenset[str]:
-    from holdfast.dialects import ALL  # noqa: PLC0415 -- the command line starts without the web
+def _known_keys() -> frozenset[str]:
+    from holdfast.app import permission_keys  # noqa: PLC0415 -- the command line starts without the web
 
-    return frozenset(key for dialect in ALL for route in dialect.routes for key in route.keys)
+    return permission_keys()
 
 
 @tokens.command("create")
-def create_token(  # noqa: PLR0913, PLR0917 -- one parameter an option
+def create_token(
     account: AccountName,
     name: Name,
     allow: Allow,
@@ -126,7 +126,7 @@ def revoke_token(
 
 
 @users.command("create")
-def create_user(  # noqa: PLR0913, PLR0917 -- one parameter an option
+def create_user(
     account: AccountName,
     email: Annotated[str, typer.Option("--email", help="Unique in the installation.")],
     allow: Allow,

@@ -46,11 +46,8 @@ def openapi(
     url: Annotated[str, typer.Option("--url", help="Base URL to write into it.")] = "http://127.0.0.1:8080",
 ) -> None:
     """Print the OpenAPI 3.1 document of one API."""
-    from holdfast.app import openapi_document  # noqa: PLC0415 -- the command line starts without the web
-    from holdfast.dialects import ALL  # noqa: PLC0415
+    from holdfast.app import dialect_names, openapi_document  # noqa: PLC0415 -- the command line starts without the web
 
-    for candidate in ALL:
-        if candidate.name == dialect:
-            typer.echo(openapi_document(candidate, url))
-            return
-    fail(f"there is no API {printable(dialect)}; known are {', '.join(each.name for each in ALL)}", USAGE)
+    if dialect not in dialect_names():
+        fail(f"there is no API {printable(dialect)}; known are {', '.join(dialect_names())}", USAGE)
+    typer.echo(openapi_document(dialect, url))

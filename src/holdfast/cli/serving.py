@@ -48,14 +48,13 @@ def serve(
 
 def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN401 -- the server takes any callable
     """The application on an opened store; called once in each server process."""
-    from holdfast.app import Options, build  # noqa: PLC0415 -- the command line starts without the web
+    from holdfast.app import Options, build, dialect_names, named  # noqa: PLC0415 -- starts without the web
     from holdfast.compose import open_store  # noqa: PLC0415
-    from holdfast.dialects import ALL  # noqa: PLC0415
 
     _end_with_parent()
     _set_up_logging(settings)
     store = open_store(settings)
-    chosen = settings.choose_dialects([dialect.name for dialect in ALL])
+    chosen = settings.choose_dialects(dialect_names())
     options = Options(
         public_url=settings.public_url or None,
         trusted_proxies=settings.trusted_proxies,
@@ -70,7 +69,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
         ready=store.probe,
         stop=(store.close,),
     )
-    return build(store, [dialect for dialect in ALL if dialect.name in chosen], options)
+    return build(store, named(chosen), options)
 
 
 def _free_address(settings: Settings) -> tuple[str, int]:
@@ -81,7 +80,8 @@ def _free_address(settings: Settings) -> tuple[str, int]:
     """
     asked = f"{settings.host}:{settings.port}"
     try:
-        family, _, _, _, place = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(place)
@@ -98,11 +98,11 @@ def _base_url(settings: Settings) -> str:
 
 def _prepare(settings: Settings) -> None:
     """Refuse a start that could not work, in one line, before any server process begins."""
+    from holdfast.app import dialect_names  # noqa: PLC0415
     from holdfast.compose import InstallationError, migrate  # noqa: PLC0415
-    from holdfast.dialects import ALL  # noqa: PLC0415
 
     try:
-        settings.choose_dialects([dialect.name for dialect in ALL])
+        settings.choose_dialects(dialect_names())
         migrate(settings)
     except (InstallationError, SettingsError) as error:
         fail(str(error), USAGE)

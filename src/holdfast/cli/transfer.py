@@ -5,15 +5,16 @@ import os
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, BinaryIO, NamedTuple
 
 import typer
 
 from holdfast.cli.crew import Crew, Outcome, Report
 from holdfast.cli.opening import FAILED, USAGE, AccountName, Config, Data, fail, printable, read_settings, with_store
 from holdfast.core.attachments import Hook, NewAttachment
-from holdfast.core.errors import Conflict, HoldfastError, NotFound
+from holdfast.core.errors import Conflict, ContentLost, HoldfastError, NotFound
 from holdfast.core.model import ROOT, Attachment, ByteRange, Folder, RecordRef, joined
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import EntryQuery, Window
@@ -242,22 +243,30 @@ class _Writer:
             return Outcome.FOLDER
         if _holds(local, entry):
             return Outcome.UNCHANGED
-        local.parent.mkdir(parents=True, exist_ok=True)
         _, content = await self._desk.attachments.content(entry.id)
         digest = hashlib.sha256()
-        descriptor, temporary = tempfile.mkstemp(prefix=".holdfast-", dir=local.parent)
-        try:
-            with os.fdopen(descriptor, "wb", buffering=0) as file:
-                async for chunk in content.read(ByteRange(0, content.size)):
-                    digest.update(chunk)
-                    file.write(chunk)
+        with _replacing(local) as file:
+            async for chunk in content.read(ByteRange(0, content.size)):
+                digest.update(chunk)
+                file.write(chunk)
             if digest.digest() != content.sha256:
-                raise HoldfastError("its bytes are damaged in the store; run holdfast verify")
-            Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(local)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+                raise ContentLost("its bytes are damaged in the store")
         return Outcome.DONE
+
+
+@contextmanager
+def _replacing(local: Path) -> Iterator[BinaryIO]:
+    """A new file beside the path, which takes its place when the block ends well and vanishes when it does not."""
+    local.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".holdfast-", dir=local.parent)
+    partial = Path(temporary)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(local)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -7,7 +7,16 @@ from typing import Literal
 import msgspec
 
 from holdfast.core.access import Guard, Sight, Work
-from holdfast.core.errors import Conflict, ContentLost, Invalid, NotFound, Stale, StorageFull, Unavailable
+from holdfast.core.errors import (
+    Conflict,
+    ContentLost,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Stale,
+    StorageFull,
+    Unavailable,
+)
 from holdfast.core.intake import Intake, allowed_types
 from holdfast.core.model import (
     PURGE,
@@ -35,6 +44,7 @@ from holdfast.core.ports import (
     LinkQuery,
     Page,
     Sniff,
+    TallyQuery,
     VersionKey,
     VersionQuery,
     Window,
@@ -50,12 +60,13 @@ OnConflict = Literal["fail", "rename", "replace"]
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """A record to hang an attachment on, and how."""
+    """A record to hang an attachment on, and how. `most` bounds the attachments that the record may then hold."""
 
     record: RecordRef
     role: str = "attachment"
     caption: str | None = None
     position: int = 0
+    most: int | None = None
 
 
 class NewAttachment(msgspec.Struct, frozen=True):
@@ -317,6 +328,8 @@ class Attachments:
 
     async def _hang(self, work: Work, attachment: Attachment, hook: Hook) -> Link:
         await hangable(work, hook.record, self._policy)
+        if hook.most is not None:
+            await _has_room(work, hook.record, hook.most)
         at, id = work.tick(), self._ids()
         link = Link(
             work.account, id, attachment.id, hook.record, hook.role, hook.position, hook.caption, at, work.actor.id
@@ -535,6 +548,12 @@ async def _bring_back(work: Work, attachment: Attachment, version: Version) -> A
     await work.settle(bytes=version.size)
     await work.log("attachment.replaced", attachment.id, {"version": restored.version, "from": version.number}, at)
     return restored
+
+
+async def _has_room(work: Work, record: RecordRef, most: int) -> None:
+    tally = await work.find(TallyQuery(work.account, (record,)))
+    if tally.items[0].count >= most:
+        raise QuotaExceeded(f"A {record.type} holds at most {most} files")
 
 
 async def _link(work: Work, id: str) -> Link:

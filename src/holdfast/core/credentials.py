@@ -35,10 +35,14 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A successful sign-in: the secrets to hand out once, and who has signed in. `expires_in` is in seconds."""
+    """A successful sign-in: the secrets to hand out once, and who has signed in.
+
+    `expires_in` is in seconds, `expires_at` in microseconds since the epoch.
+    """
 
     secret: str
     expires_in: int
+    expires_at: int
     actor: Actor
     refresh: str | None = None
 
@@ -122,6 +126,21 @@ class Credentials:
             raise Unauthenticated("The refresh token is not valid")
         return await self._begin(user, lifetime, refresh, used=token)
 
+    async def prolong(self, secret: str, *, lifetime: int) -> Session:
+        """A further session for whoever has signed in with this one, which goes on. Raises `Unauthenticated`.
+
+        An operator's token is nobody's session and cannot be prolonged.
+        """
+        token = await self._catalog.get(TokenKey(digest(secret)))
+        if token is None or token.kind != "session":
+            raise Unauthenticated
+        actor = await self._actor(token)
+        user = await self._catalog.get(UserIdKey(actor.id))
+        owner = user if user is not None else await self._catalog.get(ClientKey(actor.id))
+        if owner is None:
+            raise Unauthenticated
+        return await self._begin(owner, lifetime)
+
     async def sign_out(self, secret: str) -> None:
         """End the session or refresh token; an unknown secret is no error."""
 
@@ -156,7 +175,7 @@ class Credentials:
                 await tx.add(renewing)
 
         await self._catalog.transact(body)
-        return Session(secret, lifetime, await self._actor(session), renewal)
+        return Session(secret, lifetime, session.expires_at or 0, await self._actor(session), renewal)
 
     async def _make_room(self, tx: Tx, owner: User | Client, *, alone: bool) -> None:
         """Drop the owner's sessions that are over, all of them if asked, and the oldest beyond a fair number."""

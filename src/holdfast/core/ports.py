@@ -288,7 +288,7 @@ class VersionQuery(Query[Version], frozen=True):
 
 
 class LinkQuery(Query[Link], frozen=True):
-    """Links of one attachment, or on one record, or on a record and all below it (`below`), oldest first by position.
+    """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
     With `under`: links of all live attachments at or below that path.
     """
@@ -392,7 +392,9 @@ class Tx(Rows, Protocol):
 
         Unique: account slug; user e-mail; client name; token digest; record (account, type, id); attachment id, and
         path among the live ones; folder path (a live attachment's path and a folder's may not be equal: the core
-        sees to that); version (attachment, number); link (attachment, record, role). A record's parents exist.
+        sees to that); version (attachment, number); link (attachment, record, role). What a row hangs on, a record's
+        parents too, must exist. An account's attachments are added in the order of `created_at` and of `number`, which
+        both grow and never change afterwards.
         """
         ...
 
@@ -401,7 +403,10 @@ class Tx(Rows, Protocol):
         ...
 
     async def remove(self, row: Row) -> None:
-        """Delete the row. An attachment takes its versions and links along, a record its links; a blob stands alone."""
+        """Delete the row. An attachment takes its versions and links along, a record its links; a blob stands alone.
+
+        Raises `Conflict` for a record that is a parent of others.
+        """
         ...
 
     async def move(self, change: MoveTree) -> int:
@@ -485,6 +490,22 @@ class Passwords(Protocol):
 
     async def verify(self, password: str, hash: str) -> bool:
         """Whether the password has this hash."""
+        ...
+
+
+class Renderer(Protocol):
+    """Small pictures of files that strangers sent."""
+
+    async def thumbnail(self, source: AsyncIterator[bytes], media_type: str, edge: int) -> bytes | None:
+        """A JPEG within `edge` by `edge` pixels, upright, without metadata; None when the file has none for good.
+
+        `media_type` is the sniffed one; `edge` is one of 128, 200, 256, 512 and 1024. Raises `Unavailable` when it
+        may work later, and whatever `source` raises.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
         ...
 
 

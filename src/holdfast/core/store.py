@@ -14,12 +14,24 @@ from holdfast.core.folders import Folders
 from holdfast.core.identity import uuid7
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
 from holdfast.core.policy import Policy
-from holdfast.core.ports import AccountQuery, Blobs, Catalog, Clock, Entropy, Passwords, Sniff, UsageQuery, Window
+from holdfast.core.ports import (
+    AccountQuery,
+    Blobs,
+    Catalog,
+    Clock,
+    Entropy,
+    Passwords,
+    Renderer,
+    Sniff,
+    UsageQuery,
+    Window,
+)
 from holdfast.core.records import Records
+from holdfast.core.renditions import Renditions, Thumbnails
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """The adapters that a store stands on."""
+    """The adapters that a store stands on. Without a renderer no file has a thumbnail."""
 
     catalog: Catalog
     blobs: Blobs
@@ -27,22 +39,31 @@ class Engines(msgspec.Struct, frozen=True):
     sniff: Sniff
     clock: Clock
     entropy: Entropy
+    renderer: Renderer | None = None
 
 
 class Desk:
     """Everything one actor may do, each call checked against its permissions and scopes."""
 
-    def __init__(self, actor: Actor, engines: Engines, policy: Policy, ids: Callable[[], str]) -> None:
+    def __init__(
+        self, actor: Actor, engines: Engines, policy: Policy, ids: Callable[[], str], thumbnails: Thumbnails
+    ) -> None:
         self.actor = actor
         self._engines = engines
         self._policy = policy
         self._ids = ids
+        self._thumbnails = thumbnails
         self._guard = Guard(actor, engines.catalog, engines.clock)
 
     @cached_property
     def attachments(self) -> Attachments:
         """Files and their links."""
         return Attachments(self._guard, self._engines.blobs, self._engines.sniff, self._ids, self._policy)
+
+    @cached_property
+    def renditions(self) -> Renditions:
+        """Copies derived from files."""
+        return Renditions(self.attachments, self._thumbnails)
 
     @cached_property
     def records(self) -> Records:
@@ -58,6 +79,14 @@ class Desk:
     def events(self) -> Events:
         """The log of changes."""
         return Events(self._guard)
+
+    def new_id(self) -> str:
+        """An id for a record whose host application has none to give: a UUIDv7."""
+        return self._ids()
+
+    def now(self) -> int:
+        """The time that relative dates are counted from, in microseconds since the epoch."""
+        return self._engines.clock()
 
     async def account(self) -> Account:
         """The actor's own account."""
@@ -90,6 +119,7 @@ class Store:
     def __init__(self, engines: Engines, policy: Policy) -> None:
         self._engines = engines
         self.policy = policy
+        self._thumbnails = Thumbnails(engines.renderer)
         self._credentials = Credentials(
             engines.catalog,
             engines.passwords,
@@ -101,6 +131,7 @@ class Store:
         self.sign_in = self._credentials.sign_in
         self.sign_in_client = self._credentials.sign_in_client
         self.renew = self._credentials.renew
+        self.prolong = self._credentials.prolong
         self.sign_out = self._credentials.sign_out
 
     def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
@@ -111,7 +142,7 @@ class Store:
         """
         if grants and not actor.permissions.isdisjoint(keys):
             actor = msgspec.structs.replace(actor, permissions=actor.permissions.union(grants))
-        return Desk(actor, self._engines, self.policy, self._id)
+        return Desk(actor, self._engines, self.policy, self._id, self._thumbnails)
 
     def operator(self) -> Operator:
         """The system's own desk. Not for callers over the network."""
@@ -123,6 +154,9 @@ class Store:
 
     async def close(self) -> None:
         """Let go of the engines."""
+        await self._thumbnails.close()
+        if self._engines.renderer is not None:
+            await self._engines.renderer.close()
         await self._engines.blobs.close()
         await self._engines.catalog.close()
 

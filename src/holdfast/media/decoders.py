@@ -21,8 +21,8 @@ MAX_JPEG_PIXELS = 4 * MAX_PIXELS
 """A JPEG is shrunk up to eight times while it is decoded, so photos of 200 million pixels fit; the memory limit stops
 those that do not (progressive ones hold all their coefficients)."""
 
-MAX_PAGES = 10_000
-"""Pages of a TIFF are counted one by one; more than this is not a scan."""
+MAX_PAGES = 1000
+"""Pages of a TIFF are counted one by one, each at a higher price than the last; more than this count as this many."""
 
 MAX_PDF_POINTS = 200_000
 """Longest side of a page. The format allows 14,400 points times a user unit; a drawing a kilometre long is a trick."""
@@ -111,7 +111,7 @@ def load(media_type: str) -> Job:
     for other in [known for known in Image.OPEN if known != name]:
         del Image.OPEN[other]
     Image.ID[:] = [name]
-    Image._initialized = 2  # keeps Pillow from looking for further formats by itself
+    Image._initialized = 2  # noqa: SLF001 -- keeps Pillow from looking for further formats by itself
     # The HEVC decoder cannot do without a thread of its own.
     return Job(raster(name), threads=name == "HEIF")
 

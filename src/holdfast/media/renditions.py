@@ -39,7 +39,7 @@ NATIVE_EDGES = (128, 256, 512, 1024)
 """Longest sides, in pixels, that the native API offers."""
 
 EDGES = frozenset({*NATIVE_EDGES, 200})
-"""All longest sides that may be asked for: a closed set, so that nobody can fill the cache with sizes. PropOps has 200."""
+"""All longest sides that may be asked for: a closed set, so that nobody can fill the cache. PropOps has 200."""
 
 SOURCE_BYTES = 64 * 1024 * 1024
 """The default for the largest source. It is copied into memory for the child, once for each slot."""
@@ -114,7 +114,7 @@ class Renditions(Protocol):
         ...
 
     async def close(self) -> None:
-        """End all children."""
+        """End the children that wait; those at work belong to the calls that are under way."""
         ...
 
 
@@ -170,10 +170,11 @@ class CagedRenditions:
     ) -> None:
         self._source_bytes = source_bytes
         self._wall_seconds = wall_seconds
-        self._command = tuple(command or (sys.executable, "-P", "-s", "-B", "-m", "holdfast.media.cage"))
+        self._command = tuple(command or (sys.executable, "-P", "-s", "-m", "holdfast.media.cage"))
         self._turns = asyncio.Semaphore(slots)
         self._spare: asyncio.Task[_Child] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def derive(
         self, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int] = ()
@@ -195,6 +196,7 @@ class CagedRenditions:
 
     async def close(self) -> None:
         """As the port says."""
+        self._closed = True
         if self._spare is not None:
             spare, self._spare = self._spare, None
             with contextlib.suppress(OSError):
@@ -202,7 +204,7 @@ class CagedRenditions:
         await asyncio.gather(*self._ending)
 
     async def _take(self) -> _Child:
-        """The warm child, or a new one if there is none or it died waiting; and have the next one started."""
+        """The warm child, or a new one if there is none or it died waiting."""
         spare, self._spare = self._spare, None
         child = None
         if spare is not None:
@@ -213,8 +215,6 @@ class CagedRenditions:
             child = None
         if child is None:
             child = await self._start()
-        if self._spare is None:
-            self._spare = asyncio.create_task(self._start())
         return child
 
     async def _start(self) -> _Child:
@@ -251,8 +251,9 @@ class CagedRenditions:
     async def _serve(
         self, child: _Child, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int]
     ) -> Derived | NoRendition:
+        spooling = asyncio.timeout(SPOOL_SECONDS)
         try:
-            async with asyncio.timeout(SPOOL_SECONDS) as spooling:
+            async with spooling:
                 held = 0
                 async for chunk in source:
                     held += len(chunk)
@@ -271,15 +272,15 @@ class CagedRenditions:
                     return NoRendition("unavailable")
         except TimeoutError:
             return NoRendition("unavailable")
+        # The next child is started while this one is at work, not before.
+        if self._spare is None and not self._closed:
+            self._spare = asyncio.create_task(self._start())
         try:
             async with asyncio.timeout(self._wall_seconds):
                 answer = await _answer(child.process)
-                status = 0 if answer is None else await child.process.wait()
         except TimeoutError:
             return NoRendition("limit")
-        if status != 0:
-            return NoRendition(_reason(status))
-        return NoRendition("garbled") if answer is None else _parsed(answer, edges) or NoRendition("garbled")
+        return answer if isinstance(answer, NoRendition) else _parsed(answer, edges) or NoRendition("garbled")
 
 
 async def _accepted(process: asyncio.subprocess.Process, order: bytes) -> bool:
@@ -294,19 +295,21 @@ async def _accepted(process: asyncio.subprocess.Process, order: bytes) -> bool:
     return await process.stdout.read(len(LOCKED_IN)) == LOCKED_IN
 
 
-async def _answer(process: asyncio.subprocess.Process) -> bytes | None:
-    """The rest of what the child says, None if that has no end."""
-    answer = bytearray()
-    while process.stdout is not None and (part := await process.stdout.read(_READ)):
-        answer += part
-        if len(answer) > _MAX_ANSWER:
-            return None
-    return bytes(answer)
+async def _answer(process: asyncio.subprocess.Process) -> bytes | NoRendition:
+    """The rest of what the child says, as soon as it has said it; how it ends after that does not matter."""
+    if process.stdout is None:
+        raise AssertionError("pipes were asked for")
+    try:
+        length = int.from_bytes(await process.stdout.readexactly(4), "big")
+        return await process.stdout.readexactly(length) if length <= _MAX_ANSWER else NoRendition("garbled")
+    except asyncio.IncompleteReadError:
+        return NoRendition(_reason(await process.wait()))
 
 
 def _reason(status: int) -> Reason:
-    if status == REFUSED:
-        return "refused"
+    """Why a child with this exit status gave no whole answer."""
+    if status in (0, REFUSED):
+        return "refused" if status else "garbled"
     # A child that ignores the first signal for its processor time is killed by the second.
     return "limit" if status in (OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL) else "crashed"
 

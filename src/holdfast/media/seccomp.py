@@ -110,7 +110,7 @@ class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
-def program(machine: str, threads: bool) -> bytes:
+def program(machine: str, *, threads: bool) -> bytes:
     """The filter for this machine. Raises `OSError` for one that has none.
 
     With `threads` a thread may be started; `clone3`, whose flags a filter cannot read, is then called absent, so that
@@ -152,13 +152,13 @@ def _only_if(number: int, argument: int, test: tuple[int, int, int, int]) -> lis
     ]
 
 
-def enter(threads: bool) -> None:
+def enter(*, threads: bool) -> None:
     """Filter every thread of this process from now on, for good. Needs no privilege once `no_new_privs` is set.
 
     Raises `OSError` when the kernel or the machine has no filters.
     """
     machine = os.uname().machine
-    code = program(machine, threads)
+    code = program(machine, threads=threads)
     libc = ctypes.CDLL(None, use_errno=True)
     held = _Program(len(code) // 8, code)
     number = _MACHINES[machine][1]["seccomp"]

@@ -7,7 +7,7 @@ the markup that it is (and so never shown inline); anything else keeps a declare
 No regular expressions and no decoders: every step is one pass over the head, at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 UNKNOWN = "application/octet-stream"
@@ -135,7 +135,16 @@ _BRANDS: Mapping[bytes, str] = MappingProxyType(
 
 _STILL_CONTAINERS = frozenset({b"mif1", b"msf1", b"miaf"})
 
-_RIFF: Mapping[bytes, str] = MappingProxyType({b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"})
+_CHUNKED: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"RIFFWEBP": "image/webp",
+        b"RIFFWAVE": "audio/wav",
+        b"RIFFAVI ": "video/x-msvideo",
+        b"FORMAIFF": "audio/aiff",
+        b"FORMAIFC": "audio/aiff",
+    }
+)
+"""The family and the kind of a chunked file; its size stands between them."""
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
 _MS = "application/vnd.ms-"
@@ -171,6 +180,10 @@ _OFFICE_PARTS: Mapping[bytes, Mapping[str, str]] = MappingProxyType(
     }
 )
 """A folder inside an Office package -> extension -> type. The first extension stands for an unknown one."""
+
+_OFFICE_NAMES: Mapping[str, str] = MappingProxyType(
+    {extension: kind for kinds in _OFFICE_PARTS.values() for extension, kind in kinds.items()}
+)
 
 _STATED_TYPES = frozenset(
     {
@@ -228,6 +241,8 @@ _TEXT_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Extensions of text that no browser runs."""
+
+_TEXT_TYPES = frozenset(_TEXT_NAMES.values())
 
 _SIGNED = (
     INLINE - {TEXT}
@@ -301,23 +316,24 @@ def sniff(head: bytes, name: str, declared: str | None) -> str:
     without parameters) only choose among types that the bytes allow. Never raises.
     """
     extension = name.rpartition(".")[2].lower() if "." in name else ""
-    signed = _signature(head)
-    if signed is not None:
-        return signed
     claim = _inert_claim(declared)
     if head.startswith(_LOCAL_HEADER):
         return _zip(head, extension, claim)
     if head.startswith(_OLE_MAGIC):
         return _OLE.get(extension, _OLE_UNNAMED)
-    markup = _markup(head)
-    if markup is not None:
-        return markup
+    told = _signature(head) or _markup(head)
+    if told is not None:
+        return told
     hint = claim or _TEXT_NAMES.get(extension)
     if not head:
         return hint or UNKNOWN
-    if _is_text(head, legacy=hint in _TEXT_NAMES.values() or (hint or "").startswith("text/")):
+    if _is_text(head, legacy=_says_text(hint)):
         return hint or TEXT
-    return UNKNOWN if claim is None or claim.startswith("text/") or claim in _TEXT_NAMES.values() else claim
+    return UNKNOWN if claim is None or _says_text(claim) else claim
+
+
+def _says_text(kind: str | None) -> bool:
+    return kind is not None and (kind.startswith("text/") or kind in _TEXT_TYPES)
 
 
 def _signature(head: bytes) -> str | None:
@@ -327,24 +343,22 @@ def _signature(head: bytes) -> str | None:
     for prefix, kind in _PREFIXES.get(head[0], ()):
         if head.startswith(prefix):
             return kind
-    if head[4:8] == b"ftyp":
-        return _iso_media(head)
-    first = head[:4]
-    if first == b"RIFF":
-        return _RIFF.get(head[8:12])
-    if first == b"FORM":
-        return "audio/aiff" if head[8:12] in (b"AIFF", b"AIFC") else None
-    if first == b"OggS":
-        return _ogg(head)
-    if first == b"\x1aE\xdf\xa3":
-        return _matroska(head)
-    if first[:2] == b"BM":
+    container = _CONTAINERS.get(head[4:8] if head[4:8] == b"ftyp" else head[:4])
+    return _bare_stream(head) if container is None else container(head)
+
+
+def _bare_stream(head: bytes) -> str | None:
+    """The types whose first bytes say too little: more of their structure must fit."""
+    if head.startswith(b"BM"):
         return "image/bmp" if _is_bmp(head) else None
-    if first[0] == 0xFF:
+    if head[0] == 0xFF:
         return _mpeg_audio(head)
-    if first[0] == 0x47 and len(head) > 376 and head[188] == head[376] == 0x47:
-        return "video/mp2t"
-    return None
+    packets = head[0] == 0x47 and len(head) > 376 and head[188] == head[376] == 0x47
+    return "video/mp2t" if packets else None
+
+
+def _chunked(head: bytes) -> str | None:
+    return _CHUNKED.get(head[:4] + head[8:12])
 
 
 def _iso_media(head: bytes) -> str | None:
@@ -376,6 +390,11 @@ def _matroska(head: bytes) -> str | None:
     if kind.startswith(b"webm"):
         return "video/webm"
     return "video/x-matroska" if kind == b"matroska" else None
+
+
+_CONTAINERS: Mapping[bytes, Callable[[bytes], str | None]] = MappingProxyType(
+    {b"RIFF": _chunked, b"FORM": _chunked, b"OggS": _ogg, b"\x1aE\xdf\xa3": _matroska, b"ftyp": _iso_media}
+)
 
 
 def _is_bmp(head: bytes) -> bool:
@@ -412,29 +431,32 @@ def _mp3_frame(head: bytes) -> int:
 
 def _zip(head: bytes, extension: str, claim: str | None) -> str:
     """The type of a ZIP by its first entries; a package that hides its kind behind them stays a plain ZIP."""
-    at, office = 0, False
+    at = 0
     for index in range(_MAX_ENTRIES):
-        start = at + 30
-        end = start + int.from_bytes(head[at + 26 : at + 28], "little")
-        entry = head[start:end]
+        end = at + 30 + int.from_bytes(head[at + 26 : at + 28], "little")
+        entry = head[at + 30 : end]
         if index == 0 and entry == b"mimetype":
             return _stated_type(head, end)
-        for folder, kinds in _OFFICE_PARTS.items():
-            if entry.startswith(folder):
-                return kinds.get(extension, next(iter(kinds.values())))
-        if entry.startswith(b"META-INF/"):
-            return "application/java-archive"
-        if entry == b"AndroidManifest.xml":
-            return "application/vnd.android.package-archive"
-        office = office or entry == b"[Content_Types].xml"
-        at = head.find(_LOCAL_HEADER, max(end, start))
+        kind = _package(entry, extension)
+        if kind is not None:
+            return kind
+        at = head.find(_LOCAL_HEADER, end)
         if at < 0:
             break
-    if office:
-        for kinds in _OFFICE_PARTS.values():
-            if extension in kinds:
-                return kinds[extension]
+    # The table of contents comes first in an Office package, and may fill the head.
+    if head[30:49] == b"[Content_Types].xml" and extension in _OFFICE_NAMES:
+        return _OFFICE_NAMES[extension]
     return claim if claim is not None and claim.endswith("+zip") else ZIP
+
+
+def _package(entry: bytes, extension: str) -> str | None:
+    """The kind of package that has an entry of this name."""
+    for folder, kinds in _OFFICE_PARTS.items():
+        if entry.startswith(folder):
+            return kinds.get(extension, next(iter(kinds.values())))
+    if entry.startswith(b"META-INF/"):
+        return "application/java-archive"
+    return "application/vnd.android.package-archive" if entry == b"AndroidManifest.xml" else None
 
 
 def _stated_type(head: bytes, end: int) -> str:
@@ -504,7 +526,7 @@ def _element_type(page: bytes, start: int, seen: str | None) -> str:
     return XML if local.replace(b"-", b"").replace(b"_", b"").replace(b".", b"").isalnum() else HTML
 
 
-def _is_text(head: bytes, legacy: bool) -> bool:
+def _is_text(head: bytes, *, legacy: bool) -> bool:
     """Whether the head is clean text: UTF-8, or UTF-16 and UTF-32 with their mark, or `legacy`: any one-byte text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return _is_wide_text(head)

@@ -4,7 +4,7 @@ Every reader ends normally only when the whole body has come (see `wire`); limit
 framing, and are the same for every kind of body.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
@@ -26,6 +26,7 @@ MAX_PART_HEADER_BYTES: Final = 8192
 MAX_FIELD: Final = 64 << 10
 MAX_DOCUMENT: Final = 1 << 20
 MAX_PAIRS: Final = 1000
+MAX_DEPTH: Final = 64
 
 _TRANSFER_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
 _BOUNDARY_BYTES: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ")
@@ -106,6 +107,8 @@ def decoded(data: bytes, type: Any = Any) -> Any:  # noqa: ANN401 any JSON value
     try:
         if b"\\u0000" in data and _holds_nul(msgspec.json.decode(data)):
             raise Malformed("NUL is not allowed in text")
+        if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(msgspec.json.decode(data)):
+            raise Malformed(f"The body is nested more than {MAX_DEPTH} deep")
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:
         message, _, where = str(error).partition(" - at `")
@@ -273,6 +276,22 @@ def _text(value: bytes) -> str:
     if "\0" in text:
         raise Malformed("NUL is not allowed in text")
     return text
+
+
+def _is_deep(value: object) -> bool:
+    """Whether arrays and objects lie in each other deeper than the rules and the catalog walk into them."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [part for item in level for part in _parts_of(item)]
+        if not level:
+            return False
+    return True
+
+
+def _parts_of(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _holds_nul(value: object) -> bool:

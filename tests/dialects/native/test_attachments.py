@@ -40,7 +40,7 @@ async def test_a_form_becomes_an_attachment_and_its_bytes_come_back(client: http
 
 
 async def test_the_bytes_alone_with_the_rest_in_the_query(client: httpx.AsyncClient) -> None:
-    query = {"name": "notes.txt", "record": ["contact:42", "job:7"], "properties": '{"a":1}'}
+    query: dict[str, Any] = {"name": "notes.txt", "record": ["contact:42", "job:7"], "properties": '{"a":1}'}
     answer = await client.post(
         "/v1/attachments", params=query, content=b"plain", headers={"Content-Type": "text/plain"}
     )
@@ -86,12 +86,12 @@ async def test_what_happens_when_the_path_is_taken(client: httpx.AsyncClient) ->
 async def test_a_form_that_cannot_be_taken(
     client: httpx.AsyncClient,
     fields: dict[str, str],
-    files: dict[str, tuple[str, bytes]] | None,
+    files: dict[str, tuple[str | None, bytes]] | None,
     wrong: str,
 ) -> None:
     before = (await client.get("/v1/stats")).json()
     form = files or {"none": (None, b"")}
-    answer = await client.post("/v1/attachments", data=fields, files=form)  # type: ignore[arg-type]
+    answer = await client.post("/v1/attachments", data=fields, files=form)
     problem = answer.json()
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     assert problem["code"] == "malformed" or set(problem["errors"]) == {wrong}
@@ -180,8 +180,8 @@ async def test_versions_come_and_come_back(client: httpx.AsyncClient) -> None:
     assert [version["number"] for version in rest["items"]] == [1]
     for number, expected in ((1, PDF), (2, b"second"), (3, b"third"), (4, PDF)):
         assert (await client.get(f"{url}/versions/{number}/content")).content == expected
-    for number in ("0", "5", "-1", "x", "1e1", "٣"):
-        assert (await client.get(f"{url}/versions/{number}/content")).status_code == 404
+    for wrong in ("0", "5", "-1", "x", "1e1", "٣"):
+        assert (await client.get(f"{url}/versions/{wrong}/content")).status_code == 404
 
 
 async def test_trash_restore_and_purge(client: httpx.AsyncClient, installation: Installation) -> None:

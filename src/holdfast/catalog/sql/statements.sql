@@ -135,6 +135,8 @@ WHERE key = :key
 DELETE FROM attachments WHERE key = :key
 -- name: name_add
 INSERT INTO attachment_names (rowid, pieces) VALUES (:key, :pieces)
+-- name: names_reach
+SELECT rowid FROM attachment_names WHERE attachment_names MATCH :piece ORDER BY rowid DESC LIMIT 1 OFFSET :skip
 -- name: name_remove
 DELETE FROM attachment_names WHERE rowid = :key
 -- name: property_add

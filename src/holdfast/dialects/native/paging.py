@@ -14,7 +14,7 @@ from holdfast.web.query import Parameters
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 1000
 
-_Position = tuple[str, list[None | bool | int | float | str]]
+_Position = tuple[str, list[bool | int | float | str | None]]
 _decode = msgspec.json.Decoder(_Position).decode
 
 

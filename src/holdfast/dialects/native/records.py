@@ -1,5 +1,7 @@
 """`/v1/records`: the host application's records."""
 
+from urllib.parse import quote
+
 import msgspec
 
 from holdfast.core.model import RecordRef
@@ -60,7 +62,7 @@ async def put(call: Call) -> Reply:
     record, created = await call.desk.records.put(new, revisions)
     headers = tagged(record.revision)
     if created:
-        headers = (*headers, ("Location", f"/v1/records/{record.type}/{record.id}"))
+        headers = (*headers, ("Location", f"/v1/records/{record.type}/{quote(record.id, safe='')}"))
     return json(record_view(record), 201 if created else 200, headers=headers)
 
 

@@ -1,6 +1,6 @@
 """What the native API says and hears: the JSON shapes of `/v1`."""
 
-import datetime
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -27,11 +27,11 @@ class AttachmentView(msgspec.Struct, frozen=True):
     revision: int
     properties: dict[str, Any]
     path: str | None
-    created_at: datetime.datetime
+    created_at: dt.datetime
     created_by: str
-    updated_at: datetime.datetime
+    updated_at: dt.datetime
     updated_by: str
-    trashed_at: datetime.datetime | None
+    trashed_at: dt.datetime | None
 
 
 class AttachmentList(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class VersionView(msgspec.Struct, frozen=True):
     media_type: str
     size: int
     sha256: str
-    created_at: datetime.datetime
+    created_at: dt.datetime
     created_by: str
 
 
@@ -79,7 +79,7 @@ class LinkView(msgspec.Struct, frozen=True):
     role: str
     position: int
     caption: str | None
-    created_at: datetime.datetime
+    created_at: dt.datetime
     created_by: str
 
 
@@ -109,9 +109,9 @@ class RecordView(msgspec.Struct, frozen=True):
     parents: list[RecordName]
     state: str | None
     revision: int
-    created_at: datetime.datetime
+    created_at: dt.datetime
     created_by: str
-    updated_at: datetime.datetime
+    updated_at: dt.datetime
     updated_by: str
 
 
@@ -144,7 +144,7 @@ class FolderEntry(msgspec.Struct, frozen=True):
     kind: Literal["folder", "file"]
     name: str
     path: Path
-    created_at: datetime.datetime
+    created_at: dt.datetime
     attachment: AttachmentView | None
 
 
@@ -175,7 +175,7 @@ class EventView(msgspec.Struct, frozen=True):
     """One entry of the log of changes. `subject` is an attachment's id, a record's type:id or a path."""
 
     number: int
-    at: datetime.datetime
+    at: dt.datetime
     actor: str
     kind: str
     subject: str

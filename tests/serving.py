@@ -1,0 +1,140 @@
+"""Holdfast as people start it: its commands, and real server processes on free ports, for tests that need them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+_SECONDS = 60
+_COMMAND = (sys.executable, "-c", "from holdfast.cli import main; main()")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server that is ready, with all its processes in one group. `process` is the one to signal."""
+
+    base: str
+    data: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The one that was started and those that it has started."""
+        main = psutil.Process(self.process.pid)
+        return [main, *main.children(recursive=True)]
+
+    def token(self, *permissions: str, account: str = "acme", scopes: Sequence[str] = ()) -> str:
+        allowed = [part for permission in permissions or ("*",) for part in ("--allow", permission)]
+        narrowed = [part for scope in scopes for part in ("--scope", scope)]
+        options = ("--data", self.data, "--account", account, "--name", "test")
+        return run("token", "create", *options, *allowed, *narrowed).strip()
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """A client with this token, or one that may do everything in `acme`."""
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return httpx.Client(base_url=self.base, headers=headers, timeout=_SECONDS)
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_SECONDS)
+
+    def kill(self) -> None:
+        """End all its processes at once, with no chance to finish anything."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_SECONDS)
+
+
+def run(*arguments: str | Path) -> str:
+    """What a holdfast command prints; it must succeed."""
+    done = attempt(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def attempt(
+    *arguments: str | Path, stdin: str = "", folder: Path | None = None, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A holdfast command, run to its end, whatever that is."""
+    return subprocess.run(
+        [*_COMMAND, *map(str, arguments)],
+        input=stdin,
+        cwd=folder,
+        env=_environment(settings or {}),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A holdfast command that goes on by itself, in a process group of its own; ended with the block."""
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [*_COMMAND, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=_environment(settings or {}),
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+
+
+@contextmanager
+def served(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """Serve the folder until the block ends; what the server says stands in `data/../server.log`."""
+    port = free_port()
+    log = data.parent / "server.log"
+    command = ("serve", "--data", str(data), "--port", str(port), *arguments)
+    with started(command, log, settings) as process:
+        found = Served(f"http://127.0.0.1:{port}", data, process, log)
+        _wait_until_ready(found)
+        yield found
+
+
+def _wait_until_ready(server: Served) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{server.base}/health/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.02)
+    raise AssertionError(f"the server did not get ready: {server.log.read_text()}")
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
+    return {**kept, "COLUMNS": "120", **settings}
