@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from holdfast.cli import app
-from tests.e2e.program import output, refusal, run
+from typer.testing import CliRunner
 
-STARTERS = frozenset({"output", "refusal", "run", "serving"})
+from holdfast.cli import app
+from tests.serving import attempt, run
+
+STARTERS = frozenset({"attempt", "run", "served"})
 
 
 def offered() -> dict[str, list[str]]:
@@ -45,7 +47,7 @@ def started(function: ast.FunctionDef) -> set[str]:
     found = set()
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in STARTERS:
-            if node.func.id == "serving":
+            if node.func.id == "served":
                 found.add("serve")
             words = [each.value for each in node.args[:2] if isinstance(each, ast.Constant)]
             texts = [word for word in words if isinstance(word, str)]
@@ -71,10 +73,11 @@ def every_help() -> Iterator[tuple[str, ...]]:
 
 @pytest.mark.parametrize("command", sorted(every_help()), ids=lambda command: " ".join(command) or "holdfast")
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    text = output(*command, "--help")
-    assert text.startswith("Usage: ")
+    shown = CliRunner().invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("Usage: ")
     for option in offered().get(" ".join(command), ()):
-        assert option in text
+        assert option in shown.stdout
 
 
 USES = ("--data", "d", "--account", "acme")
@@ -123,9 +126,11 @@ def test_wrong_use_ends_with_2_and_one_line(
     command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, line = refusal(*command)
-    assert code == 2
-    assert line.startswith(("Error: ", "holdfast: "))
+    ended = CliRunner().invoke(app, command)
+    lines = ended.stderr.strip().splitlines()
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert lines[-1].startswith(("Error: ", "holdfast: "))
+    assert len(lines) == 1 or lines[0].startswith("Usage: ")
     assert not list(tmp_path.iterdir()), "a command that refuses makes nothing"
 
 
@@ -148,29 +153,42 @@ FAILURES = [
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("commands") / "data"
-    output("token", "create", "--data", folder, "--account", "acme", "--name", "first", "--allow", "*")
+    run("token", "create", "--data", folder, "--account", "acme", "--name", "first", "--allow", "*")
     return folder
 
 
 @pytest.mark.parametrize("command", FAILURES, ids=" ".join)
-def test_what_cannot_be_done_ends_with_1_and_one_line(command: tuple[str, ...], data: Path, tmp_path: Path) -> None:
-    ended = run(*command, "--data", data, stdin="long enough", folder=tmp_path)
-    assert (ended.returncode, ended.stdout) == (1, "")
+def test_what_cannot_be_done_ends_with_1_and_one_line(
+    command: tuple[str, ...], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = CliRunner().invoke(app, [*command, "--data", str(data)], input="long enough")
+    assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr.startswith("holdfast: ")
     assert ended.stderr.count("\n") == 1
 
 
+def test_the_program_ends_as_its_commands_do() -> None:
+    ended = attempt("serve", "--port", "99999")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "holdfast: --port: expected a whole number from 0 to 65535, not 99999\n"
+    assert run("--version").startswith("holdfast ")
+
+
 @pytest.mark.parametrize("command", ["serve", "account list", "doctor", "migrate"])
-def test_a_setting_that_is_misspelt_is_refused_by_name(command: str, tmp_path: Path) -> None:
-    environ = {"HOLDFAST_UPLOAD_LIMITS": "1"}
-    code, line = refusal(*command.split(), "--data", tmp_path / "d", environ=environ)
-    assert code == 2
-    assert "HOLDFAST_UPLOAD_LIMIT" in line
+def test_a_setting_that_is_misspelt_is_refused_by_name(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_UPLOAD_LIMITS", "1")
+    ended = CliRunner().invoke(app, [*command.split(), "--data", str(tmp_path / "d")])
+    assert ended.exit_code == 2
+    assert "the closest is HOLDFAST_UPLOAD_LIMIT\n" in ended.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "account list", "doctor", "migrate"])
 def test_a_data_folder_that_cannot_be_made_is_refused(command: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    ended = run(*command.split(), "--data", tmp_path / "file" / "d")
-    assert ended.returncode in {1, 2}
-    assert "Traceback" not in ended.stderr
+    ended = CliRunner().invoke(app, [*command.split(), "--data", str(tmp_path / "file" / "d")])
+    assert ended.exit_code in {1, 2}
+    assert str(tmp_path / "file") in ended.output
+    assert not isinstance(ended.exception, OSError)
