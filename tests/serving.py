@@ -15,7 +15,8 @@ import httpx
 import psutil
 
 _SECONDS = 60
-_COMMAND = (sys.executable, "-c", "from holdfast.cli import main; main()")
+_SOURCES = Path(__file__).parents[1] / "src"
+PROGRAM = (sys.executable, "-c", "from holdfast.cli import main; main()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def attempt(
 ) -> subprocess.CompletedProcess[str]:
     """A holdfast command, run to its end, whatever that is."""
     return subprocess.run(
-        [*_COMMAND, *map(str, arguments)],
+        [*PROGRAM, *map(str, arguments)],
         input=stdin,
         cwd=folder,
         env=_environment(settings or {}),
@@ -89,7 +90,7 @@ def started(command: Sequence[str], log: Path, settings: Mapping[str, str] | Non
     """A holdfast command that goes on by itself, in a process group of its own; ended with the block."""
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [*_COMMAND, *command],
+            [*PROGRAM, *command],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -137,4 +138,5 @@ def _wait_until_ready(server: Served) -> None:
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-    return {**kept, "COLUMNS": "120", **settings}
+    # The sources beside these tests, whichever Holdfast may be installed.
+    return {**kept, "PYTHONPATH": str(_SOURCES), "COLUMNS": "120", **settings}

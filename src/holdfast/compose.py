@@ -56,7 +56,7 @@ def open_store(settings: Settings) -> Store:
         renderer=CagedThumbnails(),
     )
     policy = Policy(
-        upload_limit=settings.upload_limit, records=settings.records, trash_days=settings.trash_retention_days
+        upload_limit=int(settings.upload_limit), records=settings.records, trash_days=settings.trash_retention_days
     )
     return Store(engines, policy)
 
