@@ -65,14 +65,13 @@ def run(*arguments: str | Path) -> str:
 
 
 def attempt(
-    *arguments: str | Path, stdin: str = "", folder: Path | None = None, settings: Mapping[str, str] | None = None
+    *arguments: str | Path, stdin: str = "", within: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """A holdfast command, run to its end, whatever that is."""
+    """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
     return subprocess.run(
-        [*PROGRAM, *map(str, arguments)],
+        [*within, *PROGRAM, *map(str, arguments)],
         input=stdin,
-        cwd=folder,
-        env=_environment(settings or {}),
+        env=_environment({}),
         capture_output=True,
         text=True,
         timeout=_SECONDS,

@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from typer.testing import CliRunner
 
 from holdfast.app import dialect_names
 from holdfast.cli import app
-from tests.serving import PROGRAM, attempt, run
+from tests.serving import attempt, run
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def findings(folder: Path) -> tuple[int, str]:
+def make_diagnosis(folder: Path) -> tuple[int, str]:
     ended = attempt("doctor", "--data", folder)
     assert ended.stderr == ""
     return ended.returncode, ended.stdout
@@ -37,12 +36,11 @@ def test_a_catalog_of_a_newer_holdfast_is_left_alone(data: Path) -> None:
     with sqlite3.connect(data / "catalog.sqlite") as catalog:
         catalog.execute("INSERT INTO schema_versions VALUES (9999, 'later')")
     before = (data / "catalog.sqlite").read_bytes()
-    for command in ("migrate", "serve"):
-        ended = attempt(command, "--data", data)
+    for ended in (attempt("migrate", "--data", data), attempt("serve", "--data", data)):
         assert (ended.returncode, ended.stdout) == (2, "")
         assert ended.stderr.startswith("holdfast: catalog: ")
     assert (data / "catalog.sqlite").read_bytes() == before
-    code, text = findings(data)
+    code, text = make_diagnosis(data)
     assert code == 1
     assert "error    schema: Version 9999 is newer than " in text
     assert "-> Install a newer Holdfast" in text
@@ -50,13 +48,13 @@ def test_a_catalog_of_a_newer_holdfast_is_left_alone(data: Path) -> None:
 
 def test_doctor_finds_nothing_wrong_with_a_new_installation(data: Path) -> None:
     (data / "blobs").mkdir(mode=0o700)
-    code, text = findings(data)
+    code, text = make_diagnosis(data)
     assert code == 0
     assert {line.split()[0] for line in text.splitlines()} == {"ok"}
 
 
 def test_doctor_says_what_will_be_made(tmp_path: Path) -> None:
-    code, text = findings(tmp_path / "new")
+    code, text = make_diagnosis(tmp_path / "new")
     assert code == 0
     assert "warning  data folder: " in text
     assert "-> It is made when the server first starts" in text
@@ -65,28 +63,28 @@ def test_doctor_says_what_will_be_made(tmp_path: Path) -> None:
 
 def test_doctor_warns_of_a_folder_that_is_open_to_all(data: Path) -> None:
     data.chmod(0o755)
-    assert f"-> chmod o-rwx {data}" in findings(data)[1]
+    assert f"-> chmod o-rwx {data}" in make_diagnosis(data)[1]
 
 
 def test_doctor_finds_a_damaged_catalog(data: Path) -> None:
     path = data / "catalog.sqlite"
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"\xff" * 8000 + whole[8100:])
-    code, text = findings(data)
+    code, text = make_diagnosis(data)
     assert code == 1
     assert "-> Stop the server and restore the catalog from a backup" in text
 
 
 def test_doctor_finds_what_is_no_catalog(data: Path) -> None:
     (data / "catalog.sqlite").write_bytes(b"something else altogether " * 1000)
-    code, text = findings(data)
+    code, text = make_diagnosis(data)
     assert code == 1
     assert "-> Restore the catalog from a backup" in text
 
 
 def test_doctor_finds_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    code, text = findings(tmp_path / "file" / "data")
+    code, text = make_diagnosis(tmp_path / "file" / "data")
     assert code == 1
     assert "error    data folder: " in text
 
@@ -99,8 +97,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def test_doctor_warns_of_few_open_files(data: Path) -> None:
-    command = [sys.executable, "-c", LIMITED, *PROGRAM, "doctor", "--data", str(data)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    shown = attempt("doctor", "--data", data, within=(sys.executable, "-c", LIMITED)).stdout
     assert "warning  open files: The limit is 256" in shown
     assert "-> Raise it: ulimit -n 65536, or LimitNOFILE in systemd" in shown
 
