@@ -242,9 +242,9 @@ class AttachmentQuery(Query[Attachment], frozen=True):
     """Attachments that meet every part that is given, ties in the order broken by number in the same direction.
 
     `record`/`roles`: hang on that record, in one of the roles. `linked`: hang on at least one record that passes
-    each filter. `words`: every blank-separated part occurs in the name, ignoring case (parts of one or two
-    characters begin a word). `folder`: lies directly in it; `under`: anywhere below one of these. `scopes`: within
-    at least one of them, if there are any.
+    each filter; a filter with conditions passes only records within the scopes, if there are any. `words`: every
+    blank-separated part occurs in the name, ignoring case (parts of one or two characters begin a word). `folder`:
+    lies directly in it; `under`: anywhere below one of these. `scopes`: within at least one of them, if there are any.
     """
 
     account: int
@@ -264,14 +264,16 @@ class AttachmentQuery(Query[Attachment], frozen=True):
 class EntryQuery(Query[Attachment | Folder], frozen=True):
     """The path tree as one list by path: folders and the live attachments that have a place.
 
-    `parent` (direct children) or `under` (all below one of these; none given: the whole tree). `kinds` narrows to
-    one sort of entry. `words` looks at the last segment; `where` holds on attachments only and drops folders.
+    `parent` (direct children) or `under` (all below one of these; none given: the whole tree). `within` narrows
+    further, to what is one of these paths or below it. `kinds` narrows to one sort of entry. `words` looks at the last
+    segment. `where` on `name`, `path` and `path_md5` holds on both; on any other field it drops folders.
     """
 
     account: int
     window: Window
     parent: str | None = None
     under: tuple[str, ...] = ()
+    within: tuple[str, ...] | None = None
     kinds: frozenset[Literal["file", "folder"]] = frozenset({"file", "folder"})
     words: str | None = None
     where: tuple[Where, ...] = ()
@@ -290,12 +292,13 @@ class VersionQuery(Query[Version], frozen=True):
 class LinkQuery(Query[Link], frozen=True):
     """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
-    With `under`: links of all live attachments at or below that path.
+    With `attachments`: links of any of these. With `under`: links of all live attachments at or below that path.
     """
 
     account: int
     window: Window
     attachment: str | None = None
+    attachments: tuple[str, ...] = ()
     record: RecordRef | None = None
     under: str | None = None
     roles: tuple[str, ...] = ()
