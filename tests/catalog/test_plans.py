@@ -56,6 +56,7 @@ STREAMED: list[Query[Any]] = [
     AttachmentQuery(1, PAGE, words="invoice 77"),
     AttachmentQuery(1, DEEP, words="invoice 77"),
     AttachmentQuery(1, PAGE, where=(Where("property.a.b", "eq", "x"),)),
+    AttachmentQuery(1, PAGE, linked=(RecordFilter(("contact",), (Where("id", "eq", "1"),)),)),
     TokenQuery(1, PAGE),
     TokenQuery(1, PAGE, owner="u"),
     RecordQuery(1, PAGE),
@@ -77,7 +78,7 @@ async def test_a_page_streams_from_an_index(catalog: SqliteCatalog, query: Query
 FOUND: list[Query[Any]] = [
     AttachmentQuery(1, PAGE, linked=(RecordFilter(("contact", "property")),)),
     AttachmentQuery(1, DEEP, linked=(RecordFilter(("contact",)),)),
-    AttachmentQuery(1, PAGE, linked=(RecordFilter(("contact",), (Where("id", "eq", "1"),)),)),
+    AttachmentQuery(1, PAGE, linked=(RecordFilter(("contact",), (Where("id", "in", ("1", "2")),)),)),
     AttachmentQuery(1, PAGE, where=(Where("sha256", "eq", b"x"),)),
     AttachmentQuery(1, PAGE, where=(Where("path_md5", "eq", "x"),)),
     AttachmentQuery(1, PAGE, where=(Where("id", "in", ("x", "y")),)),

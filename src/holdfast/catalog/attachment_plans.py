@@ -186,7 +186,7 @@ def _creation_bounds(query: AttachmentQuery) -> tuple[list[_KeyBound], list[Wher
 def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
     parts = []
     if query.record is not None:
-        parts.append(_record_part(query, query.record))
+        parts.append(_record_part(query, query.record, query.roles))
     elif query.roles:
         parts.append(Part(_linked_test(one_of("l.role", query.roles))))
     if query.words is not None:
@@ -225,14 +225,14 @@ def _set_of(test: Sql, select: Sql, *, few: bool = False, unknown_size: bool = F
     return Part(test, source, "a.key", few=few, unknown_size=unknown_size)
 
 
-def _record_part(query: AttachmentQuery, ref: RecordRef) -> Part:
+def _record_part(query: AttachmentQuery, ref: RecordRef, roles: Sequence[str] = ()) -> Part:
     key = record_key(query.account, ref)
-    roles = [one_of("l.role", query.roles)] if query.roles else []
-    test = _linked_test(all_of([Sql("l.record = ") + key, *roles]))
-    conditions = [Sql("l.record = ") + key, Sql(f"l.trashed = {int(query.trashed)}"), *roles]
-    if len(query.roles) != 1:
+    in_role = [one_of("l.role", roles)] if roles else []
+    test = _linked_test(all_of([Sql("l.record = ") + key, *in_role]))
+    conditions = [Sql("l.record = ") + key, Sql(f"l.trashed = {int(query.trashed)}"), *in_role]
+    if len(roles) != 1:
         earlier = [Sql("e.record = l.record AND e.attachment = l.attachment AND e.role < l.role")]
-        earlier += [one_of("e.role", query.roles)] if query.roles else []
+        earlier += [one_of("e.role", roles)] if roles else []
         conditions.append(Sql("NOT EXISTS (SELECT 1 FROM links e WHERE ") + all_of(earlier) + ")")
     source = Sql("links l INDEXED BY links_listed CROSS JOIN attachments a ON a.key = l.attachment")
     return Part(test, source, "l.attachment", tuple(conditions), ordered=True)
@@ -263,6 +263,8 @@ def _types_test(types: Sequence[str]) -> Sql:
 def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
     if not filter.where:
         return Part(_types_test(tuple(dict.fromkeys(filter.types))))
+    if (ref := _named_record(filter)) is not None:
+        return _record_part(query, ref)
     passing = [Sql("r.account = ?", (query.account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
     passing += [condition(RECORD_FIELDS, each) for each in filter.where]
     if query.scopes:
@@ -272,6 +274,15 @@ def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
     test = Sql("EXISTS (SELECT 1 FROM links l CROSS JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
     by_id = bool(filter.types) and any(each.field == "id" and each.op in ("eq", "in") for each in filter.where)
     return _set_of(test + all_of(passing) + ")", select + all_of(passing), few=by_id)
+
+
+def _named_record(filter: RecordFilter) -> RecordRef | None:
+    """The one record that can pass, if the filter says no more than its type and id."""
+    if len(filter.types) != 1 or len(filter.where) != 1:
+        return None
+    only = filter.where[0]
+    named = only.field == "id" and only.op == "eq" and isinstance(only.value, str)
+    return RecordRef(filter.types[0], str(only.value)) if named else None
 
 
 def _folder_part(folder: str) -> Part:
