@@ -15,7 +15,7 @@ from holdfast.settings import Settings, SettingsError
 
 _BACKLOG = 16384
 _HEAD_SECONDS = 10
-_HEAD_BYTES = 16384
+_READ_BUFFER = 256 * 1024
 _OPEN_FILES = 65536
 _DRAIN_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
@@ -136,7 +136,7 @@ def _run(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_READ_BUFFER),
         loop=Loops.uvloop,
         websockets=False,
         backlog=_BACKLOG,
