@@ -29,7 +29,15 @@ class Outcome:
     told: frozenset[int]
 
 
-def child(work: Work, aim: Aim) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """What else happens at the aim, while the child waits there; and which calls before it are answered otherwise."""
+
+    strike: Callable[[Call], None] = lambda _: None
+    answer: Callable[[Gate, Call], bool] = lambda *_: False
+
+
+def child(work: Work, aim: Aim, blow: Blow | None = None) -> Outcome:
     """Fork a child that works until it reaches the aim or gets through, and see it dead. Raises if it fails."""
     ours, theirs = socket.socketpair()
     reading, writing = os.pipe()
@@ -41,7 +49,7 @@ def child(work: Work, aim: Aim) -> Outcome:
     gate = receive_gate(ours)
     ours.close()
     try:
-        reached = _watch(gate, process, aim)
+        reached = _watch(gate, process, aim, blow or Blow())
     finally:
         gate.close()
         _, status = os.waitpid(process, 0)
@@ -71,7 +79,7 @@ def _write(acknowledgements: int, number: int) -> None:
     os.write(acknowledgements, b"%d\n" % number)
 
 
-def _watch(gate: Gate, process: int, aim: Aim) -> tuple[str, str] | None:
+def _watch(gate: Gate, process: int, aim: Aim, blow: Blow) -> tuple[str, str] | None:
     armed, count = False, 0
     for call in gate.calls():
         if is_done(call):
@@ -82,8 +90,10 @@ def _watch(gate: Gate, process: int, aim: Aim) -> tuple[str, str] | None:
         elif armed:
             count += 1
             if count == aim.number:
+                blow.strike(call)
                 return _end(call, process, torn=aim.torn)
-        gate.go_on(call)
+        if not blow.answer(gate, call):
+            gate.go_on(call)
     return None
 
 

@@ -46,6 +46,14 @@ class Figures:
         self.operations[operation] += 1
         self.calls[" ".join(outcome.call or ("idle", ""))] += 1
 
+    def print_rest(self) -> None:
+        """All but the number of points, for a person."""
+        print(f"{self.acknowledged} acknowledgements, {len(self.losses)} losses")
+        for title, counts in (("operation", self.operations), ("call", self.calls)):
+            print(f"by {title}: " + ", ".join(f"{name.strip()} {count}" for name, count in counts.most_common()))
+        for loss in self.losses[:20]:
+            print(loss[:600])
+
     def add(self, other: "Figures") -> None:
         self.points += other.points
         self.acknowledged += other.acknowledged
@@ -81,13 +89,13 @@ class Sweep:
 
     def run(self, until: float) -> Iterator[Figures]:
         """The figures of each operation in turn, until that time of the monotonic clock."""
-        states = self._states()
+        states = self.states()
         for at in range(len(self.steps)):
             if time.monotonic() > until:
                 return
             yield self._operation(at, states[at], states[at + 1])
 
-    def _states(self) -> list[Rows]:
+    def states(self) -> list[Rows]:
         """What there is before each step, and at the end, when nobody dies."""
         place = Place(self.folder / "calm" / "catalog.db", self.folder / "calm" / "blobs", self.checkpoint)
         place.database.parent.mkdir(parents=True)
@@ -215,7 +223,7 @@ class Waves:
         outcome = child(self._wave, Aim(number, torn=number % 3 == 0))
         figures.point("many at once", outcome)
         _, problems = inspected(self._place)
-        problems += self._missing(outcome.told)
+        problems += missing_of(self._place, self._seed, outcome.told)
         figures.losses = [f"wave, call {number}, {outcome.call}: {problem}" for problem in problems]
         return figures
 
@@ -227,12 +235,16 @@ class Waves:
         await wave(house, _WAVE, tell)
         done()
 
-    def _missing(self, told: frozenset[int]) -> list[str]:
-        fate = Fate(self._seed)
-        fate.turn_to(1000)
-        with Look(self._place.database) as look:
-            there = {row[4]: row for row in look.rows()["attachments"]}
-        return [f"lost: wave-{number}.png" for number in told if not _is_there(there, fate, number)]
+
+def missing_of(place: Place, seed: int, told: frozenset[int]) -> list[str]:
+    """The uploads of a wave that were told of and are not there as they were sent."""
+    if not told:
+        return []
+    fate = Fate(seed)
+    fate.turn_to(1000)
+    with Look(place.database) as look:
+        there = {row[4]: row for row in look.rows()["attachments"]}
+    return [f"lost: wave-{number}.png" for number in told if not _is_there(there, fate, number)]
 
 
 def _is_there(there: dict[str, tuple[object, ...]], fate: Fate, number: int) -> bool:
@@ -274,11 +286,7 @@ def main() -> int:
             figures.add(part)
     took = time.monotonic() - began
     print(f"{figures.points} kill points in {took:.0f} s, {figures.points / took:.1f} a second, {given.lanes} lanes")
-    print(f"{figures.acknowledged} acknowledgements, {len(figures.losses)} losses")
-    for title, counts in (("operation", figures.operations), ("call", figures.calls)):
-        print(f"by {title}: " + ", ".join(f"{name.strip()} {count}" for name, count in counts.most_common()))
-    for loss in figures.losses[:20]:
-        print(loss[:600])
+    figures.print_rest()
     return 1 if figures.losses else 0
 
 
