@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.faults.gate import WRITES, Call, Gate, is_armed, is_done, kill, receive_gate, watch_this_process
+from tests.faults.gate import WRITES, Call, Gate, is_armed, is_done, is_refused, kill, receive_gate, watch_this_process
 
 Tell = Callable[[int], None]
 Work = Callable[[Tell], Awaitable[object]]
@@ -31,10 +31,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """What else happens at the aim, while the child waits there; and which calls before it are answered otherwise."""
+    """What else happens at the aim, while the child waits there, and which calls are answered otherwise.
+
+    `answer` sees every call but the marks, with its number since the arming, and says whether it has answered it.
+    `refused` says whether to die now that the child tells of a failure.
+    """
 
     strike: Callable[[Call], None] = lambda _: None
-    answer: Callable[[Gate, Call], bool] = lambda *_: False
+    answer: Callable[[Gate, Call, int], bool] = lambda *_: False
+    refused: Callable[[], bool] = lambda: False
 
 
 def child(work: Work, aim: Aim, blow: Blow | None = None) -> Outcome:
@@ -50,6 +55,9 @@ def child(work: Work, aim: Aim, blow: Blow | None = None) -> Outcome:
     ours.close()
     try:
         reached = _watch(gate, process, aim, blow or Blow())
+    except BaseException:
+        kill(process)
+        raise
     finally:
         gate.close()
         _, status = os.waitpid(process, 0)
@@ -81,19 +89,22 @@ def _write(acknowledgements: int, number: int) -> None:
 
 def _watch(gate: Gate, process: int, aim: Aim, blow: Blow) -> tuple[str, str] | None:
     armed, count = False, 0
-    for call in gate.calls():
+    for call in gate.calls(seconds=30):
         if is_done(call):
             kill(process)
             return None
+        if is_refused(call) and blow.refused():
+            return _end(call, process, torn=False)
         if is_armed(call):
-            armed = True
-        elif armed:
+            armed, count = True, 0
+        elif armed and not is_refused(call):
             count += 1
             if count == aim.number:
                 blow.strike(call)
                 return _end(call, process, torn=aim.torn)
-        if not blow.answer(gate, call):
-            gate.go_on(call)
+            if blow.answer(gate, call, count):
+                continue
+        gate.go_on(call)
     return None
 
 

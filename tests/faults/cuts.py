@@ -69,9 +69,9 @@ class Rig:
         for disk in self.disks:
             disk.revive()
 
-    def pretend(self, gate: Gate, call: Call) -> bool:
+    def pretend(self, gate: Gate, call: Call, _: int) -> bool:
         """On a careless disk a sync succeeds and does nothing."""
-        if self.careless and call.name in SYNCS and call.arguments[0] < 1_000_000:
+        if self.careless and call.name in SYNCS:
             gate.give(call, 0)
             return True
         return False

@@ -36,11 +36,10 @@ class Disk:
     def unmount(self) -> None:
         """Unmount it, once nobody uses it any more."""
         for _ in range(200):
-            done = subprocess.run(["umount", str(self.path)], capture_output=True, text=True, check=False)
-            if done.returncode == 0:
+            if subprocess.run(["umount", str(self.path)], capture_output=True, check=False).returncode == 0:
                 return
             time.sleep(0.01)
-        raise RuntimeError(f"still in use: {done.stderr}")
+        raise RuntimeError(f"{self.path} is still in use")
 
     def cut(self) -> None:
         """Cut the power: nothing that was not flushed reaches the disk, and every later call fails."""

@@ -67,7 +67,7 @@ _NOTICE, _ANSWER = struct.Struct("QIIiIQ6Q"), struct.Struct("QqiI")
 WRITES = frozenset({"pwrite64", "writev", "pwritev", "pwritev2"})
 SYNCS = frozenset({"fsync", "fdatasync"})
 DURABLE = frozenset(_X86_64) - {"openat"}
-_ARMED, _DONE = 1_000_001, 1_000_002
+_ARMED, _DONE, _REFUSED = 1_000_001, 1_000_002, 1_000_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +200,11 @@ def is_done(call: Call) -> bool:
     return call.name == "fsync" and call.arguments[0] == _DONE
 
 
+def is_refused(call: Call) -> bool:
+    """Whether the process says with this call that what it tried has failed."""
+    return call.name == "fsync" and call.arguments[0] == _REFUSED
+
+
 def arm() -> None:
     """In the watched process: what follows counts."""
     _mark(_ARMED)
@@ -208,6 +213,11 @@ def arm() -> None:
 def done() -> None:
     """In the watched process: what counts is over."""
     _mark(_DONE)
+
+
+def refused() -> None:
+    """In the watched process: what it tried has failed."""
+    _mark(_REFUSED)
 
 
 def _mark(number: int) -> None:

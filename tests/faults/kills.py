@@ -121,7 +121,7 @@ class Sweep:
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(data, kept)
         while aim.number < _MOST_CALLS:
-            outcome = child(lambda tell: self._step(at, tell), aim)
+            outcome = child(lambda tell: self.step(at, tell), aim)
             figures.point(name, outcome)
             found, problems = self._judge(before, after, outcome)
             figures.losses += [f"seed {self.seed}, {name}, {aim}, {outcome.call}: {problem}" for problem in problems]
@@ -138,7 +138,8 @@ class Sweep:
             return Aim(aim.number, torn=True)
         return Aim(aim.number + self.stride)
 
-    async def _step(self, at: int, tell: Tell) -> None:
+    async def step(self, at: int, tell: Tell) -> None:
+        """In the child: open what is there and do that step alone."""
         name, operation = self.steps[at]
         fate = Fate(self.seed)
         if name == "open":

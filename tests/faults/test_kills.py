@@ -88,9 +88,9 @@ def test_an_acknowledgement_before_the_commit_would_be_noticed(folder: Path) -> 
     """A child that tells of its success before it has any."""
 
     class Hasty(Sweep):
-        async def _step(self, at: int, tell: Tell) -> None:
+        async def step(self, at: int, tell: Tell) -> None:
             tell(at)
-            await super()._step(at, tell)
+            await super().step(at, tell)
 
     losses = [loss for part in Hasty(folder, 1, lives(1)[:3], None, stride=7).run(math.inf) for loss in part.losses]
     assert any("lost" in loss for loss in losses)
