@@ -34,6 +34,7 @@ ENTITY_TYPES: Final = (
 """Where an `entity_id` is looked for, in this order: it does not say what it is the id of."""
 
 MOST_LINKS: Final = 100
+TWIN: Final = "This file is already linked to the entity."
 
 Path = Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -130,6 +131,7 @@ async def create(call: Call) -> Reply:
     try:
         link = await call.desk.attachments.hang(file.id, hook)
     except Conflict:
+        await _refuse_twins(call.desk, file, entity)
         raise Unprocessable({"entity_attachment_id": "This entity_attachment_id is already taken."}) from None
     return json(link_view(link, path_of(file)), 201)
 
@@ -144,7 +146,10 @@ async def update(call: Call) -> Reply:
     if (entity, file.id) == (link.record, link.attachment):
         return json(link_view(link, path_of(file)))
     await _refuse_twins(call.desk, file, entity)
-    changed = await call.desk.attachments.relink(link.id, LinkChange(attachment=file.id, record=entity))
+    try:
+        changed = await call.desk.attachments.relink(link.id, LinkChange(attachment=file.id, record=entity))
+    except Conflict:
+        raise Unprocessable({"attachment_path": TWIN}) from None
     return json(link_view(changed, path_of(file)))
 
 
@@ -188,5 +193,5 @@ async def _refuse_twins(desk: Desk, file: Attachment, entity: RecordRef) -> None
     while window is not None:
         page = await desk.attachments.links(file.id, window)
         if any(link.record == entity for link in page.items):
-            raise Unprocessable({"attachment_path": "This file is already linked to the entity."})
+            raise Unprocessable({"attachment_path": TWIN})
         window = None if page.next is None else Window(limit=MOST_LINKS, after=page.next)
