@@ -65,7 +65,7 @@ async def test_the_path_wins_over_an_id_that_disagrees(file: Stage) -> None:
 
 async def test_entities_of_every_kind_take_links(file: Stage) -> None:
     await file.office()
-    told = {"action_type": "CHECK", "name": "Check", "tenant_id": PROJECT, "subtenant_id": OFFICE}
+    told: dict[str, Any] = {"action_type": "CHECK", "name": "Check", "tenant_id": PROJECT, "subtenant_id": OFFICE}
     action = (await file.made("action", **told))["action_id"]
     person = await file.made("person-office", office_id=OFFICE, project_id=PROJECT, person_id=NOWHERE)
     desk = await file.desk()

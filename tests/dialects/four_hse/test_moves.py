@@ -1,5 +1,6 @@
 """`PUT /v2/attachment/update/{id}`."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -29,7 +30,8 @@ async def test_a_file_gets_a_new_name_and_a_new_id(file: Stage) -> None:
 
 async def test_the_source_may_be_an_id_or_a_path_however_it_is_sent(file: Stage) -> None:
     source = FILE
-    for number, spell in enumerate((digest, str, lambda path: path + "/", lambda path: quote(path, safe=""))):
+    spellings: tuple[Callable[[str], str], ...] = (digest, str, "{}/".format, lambda path: quote(path, safe=""))
+    for number, spell in enumerate(spellings):
         target = f"{ROOT}/{number}.pdf"
         response = await file.http.put(f"/v2/attachment/update/{spell(source)}", json={"path": target})
         assert response.json()["attachment_path"] == target, response.text

@@ -24,14 +24,17 @@ from tests.dialects.four_hse.stage import (
 )
 
 ID = "11111111-2222-4333-8444-555555555555"
-CASES = {
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "project": ("project_id", {"name": "Umbra", "country": "IT"}),
     "office": ("office_id", {"name": "Rome", "project_id": PROJECT}),
     "certificate": (
         "certificate_id",
         {
-            **{"name": "First aid", "date_release": "2026-01-31", "action_type": "TRAINING"},
-            **{"resource_id": OFFICE, "tenant_id": PROJECT},
+            "name": "First aid",
+            "date_release": "2026-01-31",
+            "action_type": "TRAINING",
+            "resource_id": OFFICE,
+            "tenant_id": PROJECT,
         },
     ),
     "action": ("action_id", {"action_type": "CHECK", "name": "Check", "subtenant_id": OFFICE, "tenant_id": PROJECT}),
@@ -49,7 +52,7 @@ async def office(stage: Stage) -> Stage:
 @every_kind
 async def test_five_calls_make_find_change_and_remove_each(office: Stage, kind: str) -> None:
     id, told = CASES[kind]
-    made = await office.made(kind, **told, **{id: ID})
+    made = await office.made(kind, **{**told, id: ID})
     assert {name: made[name] for name in told} == told
     assert made[id] == ID
     viewed = await office.http.get(f"/v2/{kind}/view/{ID}")
@@ -99,7 +102,8 @@ async def test_what_is_missing_or_of_another_type_is_said_for_each_field(office:
     assert set(wrong(await office.http.post(f"/v2/{kind}/create", json={}))) == set(told)
     nulls = await office.http.post(f"/v2/{kind}/create", json=dict.fromkeys(told))
     assert set(wrong(nulls)) == set(told)
-    for bad in (5, [], {}, True, "", "x" * 256):
+    bads: tuple[Any, ...] = (5, [], {}, True, "", "x" * 256)
+    for bad in bads:
         response = await office.http.post(f"/v2/{kind}/create", json={**dict.fromkeys(told, bad), id: bad})
         assert set(wrong(response)) >= {*told, id} - {"name"}, bad
     assert await office.held() == before
@@ -222,7 +226,7 @@ async def test_the_name_of_an_office_must_be_fit_for_a_folder(office: Stage, nam
 
 
 async def test_two_offices_of_a_project_have_two_names(office: Stage) -> None:
-    told = {"project_id": PROJECT, "name": "Milan"}
+    told: dict[str, Any] = {"project_id": PROJECT, "name": "Milan"}
     assert set(wrong(await office.http.post("/v2/office/create", json=told))) == {"name"}
     await office.project(OTHER)
     await office.made("office", **{**told, "project_id": OTHER})
@@ -281,7 +285,7 @@ async def test_a_change_leaves_alone_what_it_does_not_name_and_null_clears(stage
     changed = (await stage.http.put(url, json={"note": None, "validity": 3, "validity_unit": "YEAR"})).json()
     assert (changed["note"], changed["date_expire"], changed["validity"]) == (None, "2027-01-31", 3)
     assert changed["data"] == {"hours": 8, "teacher": {"name": "Ada"}}
-    for told in (
+    refused: tuple[dict[str, Any], ...] = (
         {"date_expire": "2027-02-30"},
         {"validity_unit": "WEEK"},
         {"validity": -1},
@@ -289,7 +293,8 @@ async def test_a_change_leaves_alone_what_it_does_not_name_and_null_clears(stage
         {"data": []},
         {"name": None},
         {"name": ""},
-    ):
+    )
+    for told in refused:
         assert set(wrong(await stage.http.put(url, json=told))) == set(told)
 
 
@@ -322,7 +327,8 @@ async def test_files_of_a_deleted_project_stay_and_nothing_is_added(stage: Stage
     path = await stage.upload(ROOT, "a.pdf")
     assert (await stage.http.delete(f"/v2/project/delete/{PROJECT}?force=true")).status_code == 204
     assert (await stage.described(path))["data"] == {
-        **{"mimetype": "application/pdf", "size": str(len(PDF))},
+        "mimetype": "application/pdf",
+        "size": str(len(PDF)),
         "project_id": PROJECT,
     }
     assert error(await stage.put(ROOT, "b.pdf"))[0] == 400

@@ -25,6 +25,7 @@ MILAN = f"{OFFICES}/Milan"
 PLAN = f"{MILAN}/Fire plan.png"
 CERTIFICATE = f"{ROOT}/fire-safety-certificate.pdf"
 FIREMEN = f"{ROOT}/Firemen"
+FOUR: dict[str, Any] = {"per-page": 4}
 THEIRS = f"/projects/{OTHER}/fire.pdf"
 
 
@@ -145,7 +146,7 @@ async def test_pages_come_with_four_headers(tree: Stage) -> None:
     everything = await tree.paths()
     seen: list[str] = []
     for page in (1, 2, 3):
-        response = await tree.search(page=page, **{"per-page": 4})
+        response = await tree.search(page=page, **FOUR)
         seen += [item["attachment_path"] for item in response.json()]
         assert pagination(response) == (str(page), "3", "4", "9")
     assert seen == everything
@@ -162,7 +163,7 @@ async def test_a_page_has_a_hundred_unless_told(tree: Stage) -> None:
 
 async def test_a_page_beyond_the_last_is_the_last(tree: Stage) -> None:
     for page in (3, 4, 10**9, 10**18):
-        response = await tree.search(page=page, **{"per-page": 4})
+        response = await tree.search(page=page, **FOUR)
         assert pagination(response) == ("3", "3", "4", "9")
         assert len(response.json()) == 1
     empty = await tree.search(page=7, searchText="nothing of the kind")
@@ -173,7 +174,8 @@ async def test_a_page_has_at_most_what_the_operator_allows(tmp_path: Path) -> No
     async with staged(tmp_path, chosen(max_page_size=2)) as stage:
         await stage.project()
         await stage.folder(ROOT, "a")
-        response = await stage.search(**{"per-page": 10**9})
+        huge: dict[str, Any] = {"per-page": 10**9}
+        response = await stage.search(**huge)
         assert (len(response.json()), pagination(response)) == (2, ("1", "2", "2", "3"))
 
 

@@ -1,5 +1,6 @@
 """The token endpoint, and the two ways to show a token."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -147,8 +148,6 @@ async def test_a_token_in_the_query_is_never_logged(tmp_path: Path) -> None:
             await bare.get(f"/v2/attachment/view?id=%2Fprojects&{name}={token}")
         await bare.post(TOKEN, data=GRANT)
         await stage.house.store.probe()
-        import asyncio
-
         await asyncio.sleep(0.5)
     text = b"".join(lines).decode()
     assert len([json.loads(line) for line in text.splitlines()]) == 4

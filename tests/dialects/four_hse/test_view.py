@@ -1,5 +1,6 @@
 """`GET /v2/attachment/view/{id}`."""
 
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -63,8 +64,8 @@ async def test_an_attachment_id_is_the_md5_of_the_path(file: Stage) -> None:
 
 async def test_an_id_that_nothing_has_is_not_found(file: Stage) -> None:
     for id in ("0" * 32, "/nothing", f"{ROOT}/nothing.pdf", f"{FILE}/below", digest("/nothing"), "x" * 32, "é", "%"):
-        for headers in ({}, JSON):
-            response = await file.view(id, **headers)
+        for asked in ({}, JSON):
+            response = await file.view(id, **asked)
             assert error(response) == (404, "Not Found", "Attachment not found")
 
 
@@ -129,10 +130,12 @@ def test_json_must_rank_above_all_else(accept: str | None, json: bool) -> None:
 async def test_a_part_of_the_bytes_and_a_copy_that_is_still_good(file: Stage) -> None:
     part = await file.view(FILE, Range="bytes=0-3")
     assert (part.status_code, part.content) == (206, PDF[:4])
-    again = await file.view(FILE, **{"If-None-Match": part.headers["ETag"]})
+    known: dict[str, Any] = {"If-None-Match": part.headers["ETag"]}
+    again = await file.view(FILE, **known)
     assert (again.status_code, again.content) == (304, b"")
     assert (await file.view(FILE, Range="bytes=99999999-")).status_code == 416
-    assert (await file.view(FILE, **{"If-Match": '"other"'})).status_code == 412
+    other: dict[str, Any] = {"If-Match": '"other"'}
+    assert (await file.view(FILE, **other)).status_code == 412
 
 
 async def test_head_tells_the_length_without_the_bytes(file: Stage) -> None:
