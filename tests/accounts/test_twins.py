@@ -89,7 +89,7 @@ ROUTES = [
 def paths(route: Route, ids: Sequence[str]) -> Iterator[str]:
     """The route's paths with the other account's ids in its fields: each id in all fields, and neighbours mixed."""
     fields = FIELD.findall(route.path)
-    mixed = [ids[shift:] + ids[:shift] for shift in range(len(fields))]
+    mixed = [[*ids[shift:], *ids[:shift]] for shift in range(len(fields))]
     sets = [*([id] * len(fields) for id in ids), *zip(*mixed, strict=True)] if fields else [[]]
     seen = set()
     for chosen in itertools.islice(sets, MOST):

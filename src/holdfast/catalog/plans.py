@@ -181,6 +181,13 @@ def plan_links(query: LinkQuery) -> Select:
     if query.attachment is not None:
         mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
         conditions.append(Sql(mine, (query.account, query.attachment)))
+    if query.attachments:
+        # Left to itself the engine walks all links of the account instead of looking up those of each attachment.
+        conditions = []
+        source = Sql(
+            "attachments a CROSS JOIN links l ON l.attachment = a.key CROSS JOIN records r ON r.key = l.record"
+        )
+        conditions.append(Sql("a.account = ? AND ", (query.account,)) + one_of("a.id", query.attachments))
     if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
     if query.under is not None:
@@ -189,7 +196,7 @@ def plan_links(query: LinkQuery) -> Select:
     if query.roles:
         conditions.append(one_of("l.role", query.roles))
     keys = _keys("l.position", "l.created_at", "l.id")
-    scans = query.attachment is None
+    scans = query.attachment is None and not query.attachments
     return _List(columns, source, conditions, keys, link_of, _link_position).select(query.window, scans=scans)
 
 
