@@ -1,5 +1,6 @@
 """`/v2/entity-attachment`: which business record a stored file belongs to (contract section 5.1)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -87,8 +88,10 @@ async def index(call: Call) -> Reply:
         )
 
     files, headers = await paged(call, search.page, search.per_page, fetch)
-    wanted = narrowed.entity_attachment_id
-    return json([await _shown(call.desk, file, entity, wanted) for file in files], headers=headers)
+    links = await call.desk.attachments.links_of(tuple(file.id for file in files))
+    wanted = (narrowed.entity_attachment_id or "").lower()
+    shown = [_shown(file, links[file.id], entity, wanted) for file in files]
+    return json([link for link in shown if link is not None], headers=headers)
 
 
 async def _conditions(desk: Desk, narrowed: LinkFilter) -> tuple[Where, ...] | None:
@@ -107,12 +110,14 @@ async def _conditions(desk: Desk, narrowed: LinkFilter) -> tuple[Where, ...] | N
     return tuple(where)
 
 
-async def _shown(desk: Desk, file: Attachment, entity: RecordRef, wanted: str | None) -> EntityAttachment:
-    """The link of the file to the entity: one, even if another API has hung it there in several roles."""
-    links = (await desk.attachments.links(file.id, Window(limit=MOST_LINKS))).items
+def _shown(file: Attachment, links: Sequence[Link], entity: RecordRef, wanted: str) -> EntityAttachment | None:
+    """The link of the file to the entity: one, even if another API has hung it there in several roles.
+
+    None when it was taken off since the list was read.
+    """
     there = [link for link in links if link.record == entity]
-    chosen = next((link for link in there if link.id == (wanted or "").lower()), there[0])
-    return link_view(chosen, path_of(file))
+    chosen = [link for link in there if link.id == wanted] or there
+    return link_view(chosen[0], path_of(file)) if chosen else None
 
 
 async def view(call: Call) -> Reply:
