@@ -70,7 +70,9 @@ STREAMED: list[Query[Any]] = [
 async def test_a_page_streams_from_an_index(catalog: SqliteCatalog, query: Query[Any]) -> None:
     select = Reading(catalog._connection, load_statements()).plan(query)
     found = steps(catalog, select.rows.text, select.rows.args)
-    assert [step for step in found if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step] == []
+    # `p` is the page itself, chosen from an index before the rows are read.
+    scans = [step for step in found if step.startswith("SCAN") and step != "SCAN p"]
+    assert [step for step in scans if "VIRTUAL TABLE INDEX" not in step] == []
     assert [step for step in found if "TEMP B-TREE" in step] == []
     assert not select.scans
 

@@ -184,7 +184,9 @@ def plan_links(query: LinkQuery) -> Select:
     if query.attachments:
         # Left to itself the engine walks all links of the account instead of looking up those of each attachment.
         conditions = []
-        source = Sql("attachments a CROSS JOIN links l ON l.attachment = a.key CROSS JOIN records r ON r.key = l.record")
+        source = Sql(
+            "attachments a CROSS JOIN links l ON l.attachment = a.key CROSS JOIN records r ON r.key = l.record"
+        )
         conditions.append(Sql("a.account = ? AND ", (query.account,)) + one_of("a.id", query.attachments))
     if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
