@@ -70,6 +70,8 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             },
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
+        address_requests=settings.address_requests or None,
+        address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,

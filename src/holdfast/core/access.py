@@ -181,10 +181,11 @@ class Sight:
 class Work(Sight):
     """One writing transaction of an actor: numbered, timed, logged and settled against the account's quota."""
 
-    __slots__ = ("_clock", "_ledger", "_tx")
+    __slots__ = ("_clock", "_ledger", "_owner", "_tx")
 
     def __init__(self, actor: Actor, tx: Tx, ledger: Ledger, now: int) -> None:
         super().__init__(actor, tx)
+        self._owner: Account | None = None
         self._tx = tx
         self._ledger = ledger
         self._clock = now
@@ -193,6 +194,12 @@ class Work(Sight):
     def ledger(self) -> Ledger:
         """The account's figures as this transaction leaves them."""
         return self._ledger
+
+    async def owner(self) -> Account:
+        """The account itself, which no change within its own desk alters: read once."""
+        if self._owner is None:
+            self._owner = await super().owner()
+        return self._owner
 
     def tick(self) -> int:
         """The time of a change: strictly later than every one handed out before in the account."""
