@@ -86,7 +86,7 @@ def test_settings_that_pages_name_exist() -> None:
         ("contents over 256 KiB", PAYLOAD_MAX == 256 * 1024, OPERATING),
         ("a file of up to 128 MiB", SEGMENT_SIZE == 128 * MIB, OPERATING),
         ("up to 30 seconds", serving.DRAIN_SECONDS == 30, OPERATING),
-        ("10 seconds and 16 KiB", (serving.HEAD_SECONDS, serving.HEAD_BYTES) == (10, 16384), OPERATING),
+        ("10 seconds and 256 KiB", (serving.HEAD_SECONDS, serving.READ_BUFFER) == (10, 262144), OPERATING),
         ("as far as it may, up to\n65536", serving.OPEN_FILES == 65536, OPERATING),
         ("warns below 4096", compose.FEW_FILES == 4096, OPERATING),
         ("for 60 seconds is cut", Pace().send_deadline == 60, OPERATING),
