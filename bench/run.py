@@ -6,7 +6,7 @@ client and the Python peers are installed into .cache/bench/venv on first use. R
 """
 
 import argparse
-import datetime
+import datetime as dt
 import http.client
 import os
 import platform
@@ -226,7 +226,7 @@ class Run:
             for key in ("rounds", "quick", "uploads", "seconds", "big_mib", "rows", "workers")
         }
         document = {
-            "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
             "machine": f"{os.cpu_count()} cores shared by client and server, {platform.system()} {platform.release()}, "
             f"Python {platform.python_version()}",
             "options": options,

@@ -93,6 +93,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     property_deck_rate_limit: Annotated[
         int, Meta(description="Requests a minute and user through the Property Deck API; 0 is no limit.", ge=0)
     ] = 60
+    propops_rate_limit: Annotated[
+        int,
+        Meta(
+            description="Requests a minute through the PropOps API, for each caller and for each address "
+            "without a valid token; 0 is no limit.",
+            ge=0,
+        ),
+    ] = 600
     propops_disposition: Annotated[
         Literal["attachment", "inline"],
         Meta(description="Whether PropOps downloads are to be saved (attachment) or shown (inline)."),

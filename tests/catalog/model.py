@@ -188,6 +188,10 @@ def passes(record: Record, filter: RecordFilter) -> bool:
 
 
 def attachments(world: World, query: AttachmentQuery) -> list[Attachment]:
+    def hangs(record: Record, filter: RecordFilter) -> bool:
+        seen = not (filter.where and query.scopes) or record_within(world, record.ref, query.scopes)
+        return seen and passes(record, filter)
+
     def fits(row: Attachment) -> bool:
         links = world.links_of(row)
         records = [world.record(link.record) for link in links]
@@ -197,7 +201,7 @@ def attachments(world: World, query: AttachmentQuery) -> list[Attachment]:
                 (row.trashed_at is not None) == query.trashed,
                 query.record is None or bool(hung),
                 not query.roles or any(link.role in query.roles for link in hung),
-                all(any(record is not None and passes(record, each) for record in records) for each in query.linked),
+                all(any(record is not None and hangs(record, each) for record in records) for each in query.linked),
                 query.words is None or matches_words(row.name, query.words),
                 query.folder is None or row.folder == query.folder,
                 not query.under or any(below(row.path, each) for each in query.under),

@@ -26,6 +26,7 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.content_at": lambda desk: desk.attachments.content_at("/a"),
     "attachments.versions": lambda desk: desk.attachments.versions(ID, PAGE),
     "attachments.links": lambda desk: desk.attachments.links(ID, PAGE),
+    "attachments.links_of": lambda desk: desk.attachments.links_of((ID,)),
     "attachments.links_on": lambda desk: desk.attachments.links_on(REF, PAGE),
     "attachments.link": lambda desk: desk.attachments.link(ID),
     "attachments.receive": lambda desk: desk.attachments.receive(),

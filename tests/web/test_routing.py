@@ -142,7 +142,9 @@ def test_every_failure_is_listed_and_every_table_reaches_it() -> None:
     def below(kind: type[errors.HoldfastError]) -> set[type[errors.HoldfastError]]:
         return {kind}.union(*(below(child) for child in kind.__subclasses__()))
 
-    ours = {kind for kind in below(errors.HoldfastError) if kind.__module__.startswith("holdfast.")}
+    # A dialect's own failures are answered by its own table; its own tests see to that.
+    rooms = ("holdfast.core.", "holdfast.web.")
+    ours = {kind for kind in below(errors.HoldfastError) if kind.__module__.startswith(rooms)}
     assert ours - {errors.HoldfastError} == set(FAILURES)
     for dialect in (TOY, VENDOR):
         assert all(lookup(dialect.errors, kind) for kind in FAILURES)

@@ -191,7 +191,7 @@ def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
         parts.append(Part(_linked_test(one_of("l.role", query.roles))))
     if query.words is not None:
         parts.extend(_words_parts(query.account, query.words, estimates))
-    parts.extend(_linked_part(query.account, each) for each in query.linked)
+    parts.extend(_linked_part(query, each) for each in query.linked)
     if query.folder is not None:
         parts.append(_folder_part(query.folder))
     if query.under:
@@ -260,11 +260,14 @@ def _types_test(types: Sequence[str]) -> Sql:
     return _linked_test(one_of("l.type", types) if types else Sql("1"))
 
 
-def _linked_part(account: int, filter: RecordFilter) -> Part:
+def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
     if not filter.where:
         return Part(_types_test(tuple(dict.fromkeys(filter.types))))
-    passing = [Sql("r.account = ?", (account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
+    passing = [Sql("r.account = ?", (query.account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
     passing += [condition(RECORD_FIELDS, each) for each in filter.where]
+    if query.scopes:
+        within = ancestor_in(query.account, query.scopes)
+        passing.append(Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ") + within + ")")
     select = Sql("SELECT DISTINCT l.attachment AS key FROM records r CROSS JOIN links l ON l.record = r.key WHERE ")
     test = Sql("EXISTS (SELECT 1 FROM links l CROSS JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
     by_id = bool(filter.types) and any(each.field == "id" and each.op in ("eq", "in") for each in filter.where)

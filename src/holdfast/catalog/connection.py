@@ -64,7 +64,12 @@ def core_error(error: apsw.Error) -> HoldfastError | apsw.Error:
     if isinstance(error, apsw.SQLError | apsw.MisuseError | apsw.RangeError | apsw.MismatchError):
         return error
     if isinstance(error, apsw.ConstraintError):
-        return Conflict("The value is already in use")
+        # A missing row that another hangs on shows as a missing value, because its key was looked up in the insert.
+        missing = getattr(error, "extendedresult", 0) in (
+            apsw.SQLITE_CONSTRAINT_NOTNULL,
+            apsw.SQLITE_CONSTRAINT_FOREIGNKEY,
+        )
+        return Conflict("It hangs on what is not there" if missing else "The value is already in use")
     if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and _no_room(error)):
         return StorageFull("There is no room left for the catalog")
     for kind, detail in _UNAVAILABLE.items():

@@ -214,6 +214,9 @@ def plan_links(query: LinkQuery) -> Select:
     if query.attachment is not None:
         mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
         conditions.append(Sql(mine, (query.account, query.attachment)))
+    if query.attachments:
+        theirs = Sql("l.attachment IN (SELECT key FROM attachments WHERE account = ? AND ", (query.account,))
+        conditions.append(theirs + one_of("id", query.attachments) + ")")
     if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
     if query.under is not None:
@@ -222,7 +225,7 @@ def plan_links(query: LinkQuery) -> Select:
     if query.roles:
         conditions.append(one_of("l.role", query.roles))
     keys = _keys("l.position", "l.created_at", "l.id")
-    scans = query.attachment is None
+    scans = query.attachment is None and not query.attachments
     return _List(columns, source, conditions, keys, link_of, _link_position).select(query.window, scans=scans)
 
 

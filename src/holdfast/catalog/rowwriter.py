@@ -20,7 +20,6 @@ from holdfast.core.model import (
     Ledger,
     Link,
     Record,
-    RecordRef,
     Token,
     User,
     Version,
@@ -42,14 +41,15 @@ _Verb = Callable[[Any], None]
 class RowWriter:
     """Writes rows on one connection, inside a transaction that somebody else begins and ends.
 
-    `touched` and `names` gather, until they are taken away, the accounts whose lists may have changed and the names
-    that are still to be indexed.
+    `touched`, `counted` and `names` gather, until they are taken away, the accounts whose lists may have changed, those
+    whose ledger was saved and so counts the change already, and the names that are still to be indexed.
     """
 
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
         self._connection = connection
         self._sql = statements
         self.touched: set[int] = set()
+        self.counted: set[int] = set()
         self.names: Names = {}
         self._add: Mapping[type[Any], _Verb] = {
             Account: self._add_account,
@@ -149,6 +149,7 @@ class RowWriter:
 
     def _save_ledger(self, row: Ledger) -> None:
         numbers = codec.encode(row.numbers)
+        self.counted.add(row.account)
         self._must("ledger_save", row.clock, row.event, row.bytes, row.attachments, numbers, row.account)
 
     def _add_user(self, row: User) -> None:
@@ -185,15 +186,18 @@ class RowWriter:
         args = (row.account, row.type, row.id, row.number, codec.encode(row.attributes))
         rest = (row.state, row.revision, row.created_at, row.created_by, row.updated_at, row.updated_by)
         parents = codec.parents_column(row.parents)
-        key = int(self._rows("record_add", *args, parents, *rest)[0][0])
+        above = self._parent_keys(row)
+        self._run("record_add", *args, parents, *rest)
+        key = self._connection.last_insert_rowid()
         self.touched.add(row.account)
-        self._set_parents(row.account, key, row.parents)
+        self._set_parents(key, above)
         self._run("ancestors_add", key)
 
     def _save_record(self, row: Record) -> None:
         found = self._rows("record_key", row.account, row.type, row.id)
         if not found:
             raise LookupError("record_save: no such row")
+        above = self._parent_keys(row)
         key, before = found[0]
         parents = codec.parents_column(row.parents)
         args = (row.number, codec.encode(row.attributes), parents, row.state, row.revision)
@@ -201,15 +205,23 @@ class RowWriter:
         self.touched.add(row.account)
         if parents != before:
             self._run("parents_remove", key)
-            self._set_parents(row.account, key, row.parents)
+            self._set_parents(key, above)
             for (below,) in self._rows("descendants", key):
                 self._run("ancestors_remove", below)
                 self._run("ancestors_add", below)
 
-    def _set_parents(self, account: int, key: int, parents: tuple[RecordRef, ...]) -> None:
-        for parent in dict.fromkeys(parents):
-            if self._run("parent_add", key, account, parent.type, parent.id) == 0:
+    def _parent_keys(self, row: Record) -> list[int]:
+        keys = []
+        for parent in dict.fromkeys(row.parents):
+            found = self._rows("record_key", row.account, parent.type, parent.id)
+            if not found:
                 raise Conflict(f"The parent {parent} does not exist")
+            keys.append(int(found[0][0]))
+        return keys
+
+    def _set_parents(self, key: int, above: Iterable[int]) -> None:
+        for parent in above:
+            self._run("parent_add", key, parent)
 
     def _remove_record(self, row: Record) -> None:
         self._run("record_remove", row.account, row.type, row.id)
@@ -223,7 +235,8 @@ class RowWriter:
         args: tuple[Scalar, ...] = (row.account, row.id, row.number, row.name, row.description, row.media_type)
         args += (row.size, row.sha256, row.version, row.revision, properties, row.folder, row.created_at)
         args += (row.created_by, row.updated_at, row.updated_by, *_derived(row), folded)
-        key = int(self._rows("attachment_add", *args)[0][0])
+        self._run("attachment_add", *args)
+        key = self._connection.last_insert_rowid()
         self.touched.add(row.account)
         self.names[key] = Name(name_pieces(row.account, folded), is_new=True)
         for name, value in codec.indexed_properties(row.properties):
@@ -282,8 +295,7 @@ class RowWriter:
 
     def _add_version(self, row: Version) -> None:
         args = (row.number, row.name, row.media_type, row.size, row.sha256, row.created_at, row.created_by)
-        if self._run("version_add", *args, row.account, row.attachment) == 0:
-            raise Conflict("The attachment does not exist")
+        self._run("version_add", row.account, row.attachment, *args)
         self.touched.add(row.account)
 
     def _save_version(self, row: Version) -> None:
@@ -301,8 +313,7 @@ class RowWriter:
 
     def _add_link(self, row: Link) -> None:
         args = (row.account, row.id, row.role, row.position, row.caption, row.created_at, row.created_by)
-        if self._run("link_add", *args, row.account, row.attachment, row.record.type, row.record.id) == 0:
-            raise Conflict("The attachment or the record does not exist")
+        self._run("link_add", *args, row.attachment, row.record.type, row.record.id)
         self.touched.add(row.account)
 
     def _save_link(self, row: Link) -> None:

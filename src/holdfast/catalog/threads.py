@@ -68,7 +68,8 @@ class Writer:
     """Runs bodies one after the other on its own thread, many in one commit.
 
     The first body that waits opens a transaction; those that arrive meanwhile join it, up to 64 or 5 ms of work.
-    Each has a savepoint, so that its failure is its own. Nobody hears of success before the commit is durable.
+    One that fails leaves no trace, and the others are not disturbed, but may be run a second time. Nobody hears of
+    success before the commit is durable.
     """
 
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
@@ -107,12 +108,15 @@ class Writer:
         jobs: list[_Job] = []
         following: _Job | None = first
         names: Names = {}
+        careful = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             until = time.monotonic() + GROUP_SECONDS
             while following is not None:
                 jobs.append(following)
-                self._run(following, names)
+                if not self._run(following, names, careful=careful):
+                    careful = True
+                    self._begin_again(jobs, names)
                 if len(jobs) == GROUP_SIZE or time.monotonic() > until:
                     break
                 try:
@@ -131,23 +135,41 @@ class Writer:
         _deliver(jobs or [first])
         return None if following is None else self._queue.get()
 
-    def _run(self, job: _Job, names: Names) -> None:
+    def _run(self, job: _Job, names: Names, *, careful: bool) -> bool:
+        """Run one body; False if it failed and left traces that only a rollback of the whole group removes.
+
+        `careful` gives it a savepoint, so that its traces are its own. That costs a copy of every page it touches,
+        and few bodies fail after their first write: so it is done only in a group where one has.
+        """
         if job.future.cancelled():
-            return
-        execute = self._connection.execute
-        execute("SAVEPOINT body")
+            return True
+        execute, before = self._connection.execute, self._connection.total_changes()
+        if careful:
+            execute("SAVEPOINT body")
         tx = SqliteTx(self._reading, self._rows, names)
         try:
             job.result = drive(job.body, tx)
             tx.finish()
-            execute("RELEASE body")
         except BaseException as error:
             job.error = error
-            if not self._connection.in_transaction:
-                # The engine gave the whole transaction up, so the bodies before this one are lost with it.
+            if not self._connection.in_transaction and careful:
                 raise _GroupLost(tx.failure or Unavailable("The catalog rolled back")) from error
+            if not careful:
+                return self._connection.in_transaction and self._connection.total_changes() == before
             execute("ROLLBACK TO body")
+        if careful:
             execute("RELEASE body")
+        return True
+
+    def _begin_again(self, jobs: list[_Job], names: Names) -> None:
+        """Roll everything back and run the bodies that had succeeded once more, each with a savepoint."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        names.clear()
+        self._connection.execute("BEGIN IMMEDIATE")
+        for job in jobs:
+            if job.error is None:
+                self._run(job, names, careful=True)
 
     def _fail(self, jobs: list[_Job], failure: Exception) -> None:
         for job in jobs:

@@ -21,8 +21,8 @@ class SqliteTx:
     """One body's view of the open transaction.
 
     Index entries of names are kept back (`pending`, those of the group's earlier bodies) until the group ends or a
-    query wants them: the engine closes its current batch of them at every savepoint, and a batch for each body would
-    cost more than the rest of the body.
+    query wants them: the engine closes its current batch of them at every savepoint and before every query, and a
+    batch for each body would cost more than the rest of the body.
     """
 
     def __init__(self, reading: Reading, rows: RowWriter, pending: Names) -> None:
@@ -31,7 +31,7 @@ class SqliteTx:
         self._pending = pending
         self._flushed = False
         self.failure: Exception | None = None
-        rows.touched, rows.names = set(), {}
+        rows.touched, rows.counted, rows.names = set(), set(), {}
 
     async def get(self, key: Key[R]) -> R | None:
         """The row of that key, or None."""
@@ -57,13 +57,17 @@ class SqliteTx:
 
     async def move(self, change: MoveTree) -> int:
         """Rewrite the paths of folders and attachments; the number of rows rewritten."""
-        return self._guarded(lambda: self._rows.move(change))
+        try:
+            return self._guarded(lambda: self._rows.move(change))
+        except Conflict as error:
+            self.failure = error
+            raise
 
     def finish(self) -> None:
         """Mark the accounts whose rows changed, and hand the names still to be indexed to the group."""
         if self.failure is not None:
             raise self.failure
-        for account in self._rows.touched:
+        for account in self._rows.touched - self._rows.counted:
             self._rows.touch(account)
         if self._flushed:
             self._pending.clear()

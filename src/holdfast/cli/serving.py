@@ -50,9 +50,15 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
         public_url=settings.public_url or None,
         trusted_proxies=settings.trusted_proxies,
         max_body=settings.upload_limit + (1 << 20),
-        rates={"property_deck": settings.property_deck_rate_limit or None},
+        rates={
+            "property_deck": settings.property_deck_rate_limit or None,
+            "propops": settings.propops_rate_limit or None,
+        },
         choices={
-            "propops": {"disposition": settings.propops_disposition},
+            "propops": {
+                "disposition": settings.propops_disposition,
+                "address_rate": settings.propops_rate_limit,
+            },
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
         access_log=sys.stderr.buffer.write if settings.access_log else None,

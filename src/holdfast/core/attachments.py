@@ -54,6 +54,7 @@ from holdfast.core.records import hangable, holds_nul, merged
 from holdfast.core.trash import trash, trash_if_homeless
 
 MAX_TEXT = 10_000
+_BATCH = 1000
 _LAYOUT = {ord(character): None for character in "\t\r\n"}
 
 OnConflict = Literal["fail", "rename", "replace"]
@@ -178,6 +179,20 @@ class Attachments:
         attachment = await sight.attachment(id)
         page = await sight.find(LinkQuery(sight.account, window, attachment=attachment.id))
         return page if not sight.actor.scopes else await _visible(sight, page)
+
+    async def links_of(self, ids: tuple[str, ...]) -> dict[str, tuple[Link, ...]]:
+        """For each of these attachments the records it hangs on within scope, for lists that show them."""
+        sight = self._guard.see(READ)
+        found: dict[str, list[Link]] = {id: [] for id in ids}
+        query: LinkQuery | None = LinkQuery(sight.account, Window(_BATCH), attachments=ids) if ids else None
+        while query is not None:
+            page = await sight.find(query)
+            seen = page if not sight.actor.scopes else await _visible(sight, page)
+            for link in seen.items:
+                found[link.attachment].append(link)
+            more = None if page.next is None else Window(_BATCH, after=page.next)
+            query = None if more is None else msgspec.structs.replace(query, window=more)
+        return {id: tuple(links) for id, links in found.items()}
 
     async def links_on(self, record: RecordRef, window: Window, roles: tuple[str, ...] = ()) -> Page[Link]:
         """The links on a record. Raises `NotFound`, `OutOfScope`."""

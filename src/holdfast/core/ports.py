@@ -249,9 +249,9 @@ class AttachmentQuery(Query[Attachment], frozen=True):
     """Attachments that meet every part that is given, ties in the order broken by number in the same direction.
 
     `record`/`roles`: hang on that record, in one of the roles. `linked`: hang on at least one record that passes
-    each filter. `words`: every blank-separated part occurs in the name, ignoring case (parts of one or two
-    characters begin a word). `folder`: lies directly in it; `under`: anywhere below one of these. `scopes`: within
-    at least one of them, if there are any.
+    each filter; a filter with conditions passes only records within the scopes, if there are any. `words`: every
+    blank-separated part occurs in the name, ignoring case (parts of one or two characters begin a word). `folder`:
+    lies directly in it; `under`: anywhere below one of these. `scopes`: within at least one of them, if there are any.
     """
 
     account: int
@@ -297,12 +297,13 @@ class VersionQuery(Query[Version], frozen=True):
 class LinkQuery(Query[Link], frozen=True):
     """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
-    With `under`: links of all live attachments at or below that path.
+    With `attachments`: links of any of these. With `under`: links of all live attachments at or below that path.
     """
 
     account: int
     window: Window
     attachment: str | None = None
+    attachments: tuple[str, ...] = ()
     record: RecordRef | None = None
     under: str | None = None
     roles: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.app import Options
 from holdfast.dialects.case_iq import CASE_IQ
-from tests.dialects.case_iq.harness import CaseIq, File, check_error
+from tests.dialects.case_iq.harness import NOWHERE, CaseIq, File, check_error
 from tests.installation import Installation, installed
 
 
@@ -72,3 +72,11 @@ async def test_a_full_account_is_a_bad_request(narrow: Installation) -> None:
     case = await iq.case()
     await narrow.operator.accounts.configure("acme", {"quota_bytes": 3})
     check_error(await iq.save(("caseId", case), ("file", File("a.txt", b"text"))), 400)
+
+
+async def test_with_open_records_a_case_is_made_on_first_use_and_any_tag_goes(tmp_path: Path) -> None:
+    async with installed(tmp_path, records="open") as house:
+        iq = CaseIq(await house.client())
+        saved = await iq.save(("caseId", NOWHERE), ("bulkTags[]", "new"), ("file", File("a.txt")))
+        assert (saved.json()["caseId"], saved.json()["bulkTags"]) == (NOWHERE, ["new"])
+        assert (await iq.get(f"/case/{NOWHERE}")).json()["caseNumber"].endswith("-001")

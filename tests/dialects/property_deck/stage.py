@@ -111,9 +111,9 @@ async def staged(
     **settings: object,
 ) -> AsyncIterator[Stage]:
     """Open a stage in the folder, by default without a rate; with `hand`, all its times come from there."""
-    rates = {"property-deck": None} if rates is None else rates
+    rates = {"property_deck": None} if rates is None else rates
     clock = time.time if hand is None else hand.seconds
-    options = Options(rates=rates, clock=clock, choices={"property-deck": choices or {}})
+    options = Options(rates=rates, clock=clock, choices={"property_deck": choices or {}})
     async with installed(folder, options, ALL, **settings) as opened:
         house = opened
         if hand is not None:

@@ -3,6 +3,8 @@
 import httpx
 import pytest
 
+from holdfast.core.attachments import Hook
+from holdfast.core.model import RecordRef
 from tests.dialects.property_deck.stage import PDF, Stage
 
 ATTACHMENT_READS = [("GET", "/attachments"), ("GET", "{a}"), ("GET", "{a}/download"), ("GET", "{a}/stream")]
@@ -111,6 +113,17 @@ async def test_a_scoped_actor_sees_only_what_is_its_own(stage: Stage) -> None:
         assert (response.status_code, response.json()) == (404, {"message": "Not Found"}), (method, path)
     assert (await mine.ask(client, "PUT", "{a}")).status_code == 200
     assert (await mine.ask(client, "POST", "{c}/attachments")).status_code == 201
+
+
+async def test_a_scoped_actor_cannot_ask_about_the_records_of_others(stage: Stage) -> None:
+    """Its file also hangs on a contact of somebody else, whose e-mail no filter lets it guess."""
+    mine, other = await stage.contact(), await stage.contact(email="secret@elsewhere.example")
+    uuid = (await stage.upload(f"/contacts/{mine}"))["uuid"]
+    await (await stage.house.desk()).attachments.hang(uuid, Hook(RecordRef("contact", other)))
+    client = await stage.client(scopes=(f"record:contact:{mine}",))
+    for query, count in [("", 1), (f"contact={mine}", 1), (f"contact={other}", 0), ("contact[email]=secret", 0)]:
+        assert (await client.get(f"/attachments?{query}")).json()["meta"]["pagination"]["total"] == count
+    assert await stage.listed("contact[email]=secret") == [uuid]
 
 
 async def test_a_scoped_actor_makes_no_records_beside_its_scope(stage: Stage) -> None:

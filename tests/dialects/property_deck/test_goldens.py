@@ -72,7 +72,7 @@ async def replayed(stage: Stage, request: dict[str, Any]) -> httpx.Response:
 async def test_every_example_is_answered_as_printed(name: str, tmp_path: Path) -> None:
     golden = GOLDENS[name]
     assert golden["source"]
-    limited = {} if "after" in golden["request"] else {"property-deck": None}
+    limited = {} if "after" in golden["request"] else {"property_deck": None}
     async with staged(tmp_path, rates=limited) as stage:
         response = await replayed(stage, golden["request"])
     assert response.status_code == golden["status"]

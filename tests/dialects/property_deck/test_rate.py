@@ -61,14 +61,14 @@ async def test_the_tokens_of_one_user_share_the_quota(tmp_path: Path, hand: Hand
 
 
 async def test_the_operator_may_choose_another_rate_or_none(tmp_path: Path) -> None:
-    async with staged(tmp_path / "a", rates={"property-deck": 2}) as stage:
+    async with staged(tmp_path / "a", rates={"property_deck": 2}) as stage:
         assert [(await stage.http.get("/contacts")).status_code for _ in range(3)] == [200, 200, 429]
     async with staged(tmp_path / "b") as stage:
         assert "X-RateLimit-Limit" not in (await stage.http.get("/contacts")).headers
 
 
 async def test_strangers_are_told_nothing_and_use_up_nothing(tmp_path: Path) -> None:
-    async with staged(tmp_path, rates={"property-deck": 1}) as stage:
+    async with staged(tmp_path, rates={"property_deck": 1}) as stage:
         stranger = stage.house.bare_client("nonsense")
         for _ in range(3):
             response = await stranger.get("/contacts")

@@ -253,3 +253,15 @@ async def test_too_many_requests_of_an_address_without_a_token_wait(tmp_path: Pa
         refused(await nobody.get("/api/jobs/manage"), 429, "Too many requests")
         refused(await nobody.http.post("/api/auth/login", json={}), 429, "Too many requests")
         assert (await stage.me.get("/api/jobs/manage")).status_code == 200
+
+
+async def test_without_limits_nobody_waits_and_no_numbers_are_made_up(tmp_path: Path) -> None:
+    async with staged(tmp_path, rate=None, choices={"address_rate": 0}) as stage:
+        await stage.user()
+        answers = [
+            await stage.me.get("/api/jobs/manage"),
+            await (await stage.nobody()).get("/api/jobs/manage"),
+            await stage.login(),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 401, 200]
+    assert not [answer for answer in answers if "x-ratelimit-limit" in answer.headers]

@@ -1,5 +1,6 @@
 -- Statements shared by the adapters. Parameters are bound by position: their names say what stands there.
--- Columns come in the order of the struct's fields.
+-- Columns come in the order of the struct's fields. Inserts on the hot path are of the form VALUES without RETURNING:
+-- the other forms make SQLite copy every page they touch, in case the statement has to be undone.
 
 -- name: account_by_number
 SELECT number, slug, created_at, settings FROM accounts WHERE number = :number
@@ -80,7 +81,6 @@ INSERT INTO records (account, type, id, number, attributes, parents, state, revi
     updated_at, updated_by)
 VALUES (:account, :type, :id, :number, :attributes, :parents, :state, :revision, :created_at, :created_by,
     :updated_at, :updated_by)
-RETURNING key
 -- name: record_save
 UPDATE records SET number = :number, attributes = :attributes, parents = :parents, state = :state,
     revision = :revision, created_at = :created_at, created_by = :created_by, updated_at = :updated_at,
@@ -89,8 +89,7 @@ WHERE key = :key
 -- name: record_remove
 DELETE FROM records WHERE account = :account AND type = :type AND id = :id
 -- name: parent_add
-INSERT INTO record_parents (record, parent)
-SELECT :record, key FROM records WHERE account = :account AND type = :type AND id = :id
+INSERT INTO record_parents (record, parent) VALUES (:record, :parent)
 -- name: parents_remove
 DELETE FROM record_parents WHERE record = :record
 -- name: descendants
@@ -124,7 +123,6 @@ INSERT INTO attachments (account, id, number, name, description, media_type, siz
 VALUES (:account, :id, :number, :name, :description, :media_type, :size, :sha256, :version, :revision,
     :properties, :folder, :created_at, :created_by, :updated_at, :updated_by, :trashed_at, :trashed, :path, :path_md5,
     :folded)
-RETURNING key
 -- name: attachment_save
 UPDATE attachments SET name = :name, description = :description, media_type = :media_type, size = :size,
     sha256 = :sha256, version = :version, revision = :revision, properties = :properties, folder = :folder,
@@ -151,8 +149,8 @@ FROM attachments a JOIN versions v ON v.attachment = a.key
 WHERE a.account = :account AND a.id = :attachment AND v.number = :number
 -- name: version_add
 INSERT INTO versions (attachment, number, name, media_type, size, sha256, created_at, created_by)
-SELECT key, :number, :name, :media_type, :size, :sha256, :created_at, :created_by
-FROM attachments WHERE account = :account AND id = :attachment
+VALUES ((SELECT key FROM attachments WHERE account = :account AND id = :attachment),
+    :number, :name, :media_type, :size, :sha256, :created_at, :created_by)
 -- name: version_save
 UPDATE versions SET name = :name, media_type = :media_type, size = :size, sha256 = :sha256,
     created_at = :created_at, created_by = :created_by
@@ -186,10 +184,11 @@ SELECT l.account, l.id, a.id, r.type, r.id, l.role, l.position, l.caption, l.cre
 FROM links l JOIN attachments a ON a.key = l.attachment JOIN records r ON r.key = l.record
 WHERE l.account = :account AND l.id = :id
 -- name: link_add
-INSERT INTO links (account, id, role, position, caption, created_at, created_by, attachment, trashed, record, type)
-SELECT :account, :id, :role, :position, :caption, :created_at, :created_by, a.key, a.trashed, r.key, r.type
-FROM attachments a JOIN records r ON r.account = a.account
-WHERE a.account = :owner AND a.id = :attachment AND r.type = :type AND r.id = :record
+INSERT INTO links (account, id, role, position, caption, created_at, created_by, attachment, trashed, type, record)
+VALUES (:account, :id, :role, :position, :caption, :created_at, :created_by,
+    (SELECT key FROM attachments WHERE account = :account AND id = :attachment),
+    (SELECT trashed FROM attachments WHERE account = :account AND id = :attachment),
+    :type, (SELECT key FROM records WHERE account = :account AND type = :type AND id = :record))
 -- name: link_save
 UPDATE links SET role = :role, position = :position, caption = :caption, created_at = :created_at,
     created_by = :created_by, attachment = a.key, trashed = a.trashed, record = r.key, type = r.type

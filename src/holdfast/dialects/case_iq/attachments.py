@@ -4,7 +4,7 @@ A file is seen here while it hangs on a record of type `case`, however it came t
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from holdfast.core.attachments import Hook, NewAttachment
 from holdfast.core.errors import Invalid, NotFound, OutOfScope, TooLarge
 from holdfast.core.intake import Intake
-from holdfast.core.model import Attachment, RecordRef
+from holdfast.core.model import Attachment, Link, RecordRef
 from holdfast.core.ports import AttachmentQuery, RecordFilter, Where, Window
 from holdfast.dialects.case_iq.listing import (
     Listing,
@@ -80,7 +80,6 @@ _DEFAULTS: Final = {"kind": KIND, "encoding": ENCODING, "templateLocale": LOCALE
 _SINGLE: Final = frozenset({"caseId", "description", "templateLocale"})
 _LOCALE: Final = re.compile(r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?_(?:[A-Z]{2}|[0-9]{3})")
 _FORM_OVERHEAD: Final = body.MAX_PARTS * (body.MAX_FIELD + body.MAX_PART_HEADER_BYTES)
-_LINKS: Final = 1000
 
 Keep = Callable[[Attachment], bool]
 
@@ -201,18 +200,18 @@ async def _seen(call: Call) -> tuple[Attachment, str]:
     id = checked_uuid(call.params["id"], "id")
     try:
         attachment: Attachment = await call.desk.attachments.get(id)
-        case = await _case_of(call, attachment)
+        links = await call.desk.attachments.links_of((attachment.id,))
     except OutOfScope:
         raise NotFound("attachment") from None
+    case = _first_case(links[attachment.id])
     if case is None:
         raise NotFound("attachment")
     return attachment, case
 
 
-async def _case_of(call: Call, attachment: Attachment) -> str | None:
-    """The first case that it hangs on, as far as the caller sees them."""
-    page = await call.desk.attachments.links(attachment.id, Window(_LINKS))
-    return next((link.record.id for link in page.items if link.record.type == CASE), None)
+def _first_case(links: Iterable[Link]) -> str | None:
+    """The first case among the links that the caller sees."""
+    return next((link.record.id for link in links if link.record.type == CASE), None)
 
 
 # ---------------------------------------------------------------- list
@@ -226,7 +225,7 @@ async def listed(call: Call) -> Reply:
     parameters.finish()
     query = _query(call, listing, asked)
     found = [] if query is None else await _collect(call, listing, query, _keeps(asked))
-    return listing.reply(msgspec.to_builtins(file_record(attachment, case)) for attachment, case in found)
+    return listing.reply([file_record(attachment, case) for attachment, case in found])
 
 
 def _query(call: Call, listing: Listing, asked: Mapping[str, str]) -> AttachmentQuery | None:
@@ -284,18 +283,26 @@ def _keeps(asked: Mapping[str, str]) -> Keep:
 async def _collect(call: Call, listing: Listing, query: AttachmentQuery, keep: Keep) -> list[tuple[Attachment, str]]:
     """The first rows that are kept and whose case the caller sees, up to the limit."""
     found: list[tuple[Attachment, str]] = []
-    needs_case = listing.wants("caseId") or bool(call.desk.actor.scopes)
     while True:
         try:
             page = await call.desk.attachments.find(query)
         except (NotFound, OutOfScope):
             return []
-        for attachment in page.items:
-            case = query.record.id if query.record is not None else "" if not needs_case else None
-            if keep(attachment) and (case is not None or (case := await _case_of(call, attachment)) is not None):
-                found.append((attachment, case))
-                if len(found) == listing.limit:
-                    return found
-        if page.next is None:
-            return found
+        kept = [attachment for attachment in page.items if keep(attachment)]
+        found += await _with_cases(call, listing, query.record, kept)
+        if len(found) >= listing.limit or page.next is None:
+            return found[: listing.limit]
         query = msgspec.structs.replace(query, window=Window(listing.limit, after=page.next))
+
+
+async def _with_cases(
+    call: Call, listing: Listing, wanted: RecordRef | None, attachments: list[Attachment]
+) -> list[tuple[Attachment, str]]:
+    """Each with its case; without those whose case is out of the caller's sight."""
+    if wanted is not None:
+        return [(attachment, wanted.id) for attachment in attachments]
+    if not call.desk.actor.scopes and not listing.wants("caseId"):
+        return [(attachment, "") for attachment in attachments]
+    links = await call.desk.attachments.links_of(tuple(attachment.id for attachment in attachments))
+    cases = [(attachment, _first_case(links[attachment.id])) for attachment in attachments]
+    return [(attachment, case) for attachment, case in cases if case is not None]

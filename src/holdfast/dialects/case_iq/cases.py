@@ -136,7 +136,7 @@ async def listed(call: Call) -> Reply:
     filter = RecordFilter((CASE,), tuple(where))
     query = RecordQuery(call.desk.actor.account, Window(listing.limit), filter, order=listing.order)
     page = await call.desk.records.find(query)
-    return listing.reply(case_record(record) for record in page.items)
+    return listing.reply([case_record(record) for record in page.items])
 
 
 def _conditions(name: str, value: str) -> list[Where]:

@@ -1,8 +1,10 @@
 """The query convention of every list: limit, before, after, sort, order, fields (contract section 3, list queries)."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from holdfast.core.errors import Invalid
 from holdfast.core.ports import Order, Scalar, Where
@@ -37,14 +39,13 @@ class Listing(NamedTuple):
         """Whether the answer shows this field."""
         return self.fields is None or field in self.fields
 
-    def reply(self, records: Iterable[Mapping[str, Any]]) -> Reply:
+    def reply(self, records: list[Any]) -> Reply:
         """`records` and how many of them are in this answer."""
         fields = self.fields
-        shown = [
-            record if fields is None else {name: value for name, value in record.items() if name in fields}
-            for record in records
-        ]
-        return json({"records": shown, "count": len(shown)})
+        if fields is not None:
+            whole = msgspec.to_builtins(records)
+            records = [{name: value for name, value in record.items() if name in fields} for record in whole]
+        return json({"records": records, "count": len(records)})
 
 
 def read_listing(parameters: Parameters, sortable: Mapping[str, Sortable], members: Collection[str] | None) -> Listing:

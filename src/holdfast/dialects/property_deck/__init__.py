@@ -73,7 +73,7 @@ ABSENT: Final = (
 )
 
 PROPERTY_DECK = Dialect(
-    name="property-deck",
+    name="property_deck",
     title="Property Deck",
     prefixes=("/attachments", "/contacts", "/properties"),
     routes=ROUTES,

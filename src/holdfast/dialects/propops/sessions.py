@@ -127,19 +127,21 @@ def require_csrf(call: Call, field: str | None) -> None:
 
 
 def _address_rate(call: Call) -> tuple[tuple[str, str], int]:
+    """Under which key an address is counted, and how often a minute it may ask; 0 is no limit."""
     return ("propops address", address_block(call.client)), int(call.choice("address_rate"))
 
 
 def _take_address_quota(call: Call) -> None:
     key, limit = _address_rate(call)
-    call.quota = call.counters.take(key, limit)
+    if limit:
+        call.quota = call.counters.take(key, limit)
 
 
 def finish(call: Call, reply: Reply) -> Reply:
     """Rate and timing headers on every answer, and a limit for addresses that show no valid token (contract 3)."""
+    key, limit = _address_rate(call)
     quota = call.quota
-    if quota is None and call.identity is None:
-        key, limit = _address_rate(call)
+    if quota is None and call.identity is None and limit:
         quota = call.counters.look(key, limit, more=1)
         if quota.remaining < 0:
             reply = refusal(call, 429, "Too many requests").adding(("Retry-After", str(quota.retry_after)))
