@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.blobs.disk import open_disk
+from holdfast.blobs.disk import DiskBlobs, open_disk
 from holdfast.catalog.inspection import SchemaVersions, damage_of, migrate_file, versions_of
 from holdfast.catalog.migrations import SchemaTooNew
-from holdfast.catalog.sqlite import open_sqlite
+from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policy import Policy
 from holdfast.core.ports import Blobs, Catalog
@@ -46,14 +46,18 @@ def now() -> int:
 
 def open_store(settings: Settings) -> Store:
     """Open the engines that the settings name, bringing the schema up to date. Raises `InstallationError`."""
+    catalog, blobs = _open_catalog(settings), _open_blobs(settings)
     engines = Engines(
-        catalog=_open_catalog(settings),
-        blobs=_open_blobs(settings),
+        catalog=catalog,
+        blobs=blobs,
         passwords=Argon2Passwords(),
         sniff=sniff,
         clock=now,
         entropy=os.urandom,
         renderer=CagedThumbnails(),
+        inventory=blobs,
+        segments=blobs.segments,
+        snapshots=catalog,
     )
     policy = Policy(
         upload_limit=settings.upload_limit, records=settings.records, trash_days=settings.trash_retention_days
@@ -73,7 +77,7 @@ def migrate(settings: Settings) -> SchemaVersions:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
 
-def _open_catalog(settings: Settings) -> Catalog:
+def _open_catalog(settings: Settings) -> SqliteCatalog:
     path = _sqlite_path(settings)
     _make_folder(path.parent)
     try:
@@ -84,7 +88,7 @@ def _open_catalog(settings: Settings) -> Catalog:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
 
-def _open_blobs(settings: Settings) -> Blobs:
+def _open_blobs(settings: Settings) -> DiskBlobs:
     if not settings.blobs.startswith("file:"):
         raise InstallationError("blobs: only file:/// stores can be opened by this version")
     path = local_path(settings.blobs)

@@ -14,6 +14,7 @@ from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfSc
 from holdfast.core.model import (
     ROOT,
     Account,
+    AccountSettings,
     Actor,
     Attachment,
     Event,
@@ -167,15 +168,20 @@ class Sight:
             raise OutOfScope
 
 
+WARN_AT = (80, 95)
+"""Percent of a quota at which the account's log says so."""
+
+
 class Work(Sight):
     """One writing transaction of an actor: numbered, timed, logged and settled against the account's quota."""
 
-    __slots__ = ("_clock", "_ledger", "_tx")
+    __slots__ = ("_clock", "_ledger", "_limits", "_start", "_tx")
 
     def __init__(self, actor: Actor, tx: Tx, ledger: Ledger, now: int) -> None:
         super().__init__(actor, tx)
         self._tx = tx
-        self._ledger = ledger
+        self._ledger = self._start = ledger
+        self._limits: AccountSettings | None = None
         self._clock = now
 
     @property
@@ -200,12 +206,26 @@ class Work(Sight):
         ledger = msgspec.structs.replace(
             self._ledger, bytes=self._ledger.bytes + bytes, attachments=self._ledger.attachments + attachments
         )
-        limits = (await self.owner()).settings
+        limits = self._limits = (await self.owner()).settings
         if bytes > 0 and limits.quota_bytes is not None and ledger.bytes > limits.quota_bytes:
             raise QuotaExceeded(f"The account's quota of {limits.quota_bytes} bytes would be passed")
         if attachments > 0 and limits.quota_attachments is not None and ledger.attachments > limits.quota_attachments:
             raise QuotaExceeded(f"The account's quota of {limits.quota_attachments} attachments would be passed")
         self._ledger = ledger
+
+    async def warn(self) -> None:
+        """Log each quota that this transaction, taken as a whole, has brought to 80 or to 95 percent of its limit."""
+        if self._limits is None:
+            return
+        quotas = (
+            ("bytes", self._limits.quota_bytes, self._start.bytes, self._ledger.bytes),
+            ("attachments", self._limits.quota_attachments, self._start.attachments, self._ledger.attachments),
+        )
+        for kind, limit, before, after in quotas:
+            for percent in WARN_AT:
+                if limit and before * 100 < percent * limit <= after * 100:
+                    data = {"kind": kind, "percent": percent, "limit": limit, "used": after}
+                    await self.log("account.quota_warning", kind, data, self.tick())
 
     async def log(self, kind: str, subject: str, data: JsonObject, at: int) -> None:
         """Append an event."""
@@ -296,6 +316,7 @@ class Guard:
                 raise NotFound("account")
             work = Work(actor, tx, ledger, clock())
             result = await body(work)
+            await work.warn()
             if work.ledger is not ledger:
                 await tx.save(work.ledger)
             return result
