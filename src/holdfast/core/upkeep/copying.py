@@ -6,6 +6,7 @@ destination's places, which makes them and the destination an installation of th
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -17,16 +18,19 @@ from holdfast.core.ports import BlobKey, BlobQuery, Blobs, Catalog, LeaseKey, Tx
 from holdfast.core.upkeep.collecting import BACKUP
 from holdfast.core.upkeep.repairing import copy_bytes
 from holdfast.core.upkeep.stock import Step, accounts, pages
+from holdfast.core.upkeep.verifying import Throttle, fault_of
 
 _PAGE = 200
 _HANDS = 16
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """Another blob store, and the index of what it holds."""
+    """Another blob store, and the index of what it holds. With `reads_back`, what the index says is not believed: the
+    bytes are read, and copied anew if they are damaged."""
 
     index: Catalog
     blobs: Blobs
+    reads_back: bool = False
 
 
 class Copied(msgspec.Struct):
@@ -80,23 +84,24 @@ class _Copying:
         self._target = target
         self._step = step
         self._hands = asyncio.Semaphore(_HANDS)
+        self._unhurried = Throttle(0, asyncio.sleep, time.monotonic)
         self.done = Copied()
 
     async def bring(self, page: tuple[Blob, ...]) -> None:
         """Copy those of the page that the destination lacks, several at a time, then put them into its index."""
         wanted = []
         for blob in page:
-            if await self._target.index.get(BlobKey(blob.account, blob.sha256)) is None:
-                wanted.append(blob)
-            else:
+            if await self._is_there(blob):
                 self.done.kept += 1
                 self._step(blob.size)
+            else:
+                wanted.append(blob)
         if not wanted:
             return
         copies = await asyncio.gather(*map(self._copy, wanted), return_exceptions=True)
         made = [copy for copy in copies if isinstance(copy, Blob)]
         # What is durable is put down even if another failed, so that no later run copies it again.
-        await self._target.index.transact(partial(_add, made))
+        await self._target.index.transact(partial(_put, made))
         for row in made:
             self.done.blobs += 1
             self.done.bytes += row.size
@@ -106,6 +111,12 @@ class _Copying:
             elif isinstance(outcome, BaseException):
                 raise outcome
             self._step(blob.size)
+
+    async def _is_there(self, blob: Blob) -> bool:
+        there = await self._target.index.get(BlobKey(blob.account, blob.sha256))
+        if there is None or not self._target.reads_back:
+            return there is not None
+        return await fault_of(self._target.blobs, there, self._unhurried) is None
 
     async def _copy(self, blob: Blob) -> Blob:
         async with self._hands:
@@ -122,9 +133,12 @@ async def _placed(blob: Blob, index: Catalog) -> Blob:
     return msgspec.structs.replace(blob, locator=there.locator, damaged_at=None)
 
 
-async def _add(blobs: list[Blob], tx: Tx) -> None:
+async def _put(blobs: list[Blob], tx: Tx) -> None:
     for blob in blobs:
-        await tx.add(blob)
+        if await tx.get(BlobKey(blob.account, blob.sha256)) is None:
+            await tx.add(blob)
+        else:
+            await tx.save(blob)
 
 
 async def _save(blobs: list[Blob], tx: Tx) -> None:

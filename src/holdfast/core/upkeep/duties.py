@@ -100,8 +100,7 @@ class Duties:
             except HoldfastError as error:
                 self._failed[name] += 1
                 _log.warning("%s was not done: %s", name, error.detail)
-            except Exception:
-                # A fault in a duty must end neither the server nor the duty.
+            except Exception:  # noqa: BLE001 -- a fault in a duty must end neither the server nor the duty
                 self._failed[name] += 1
                 _log.exception("%s failed", name)
 
