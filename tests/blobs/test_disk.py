@@ -281,15 +281,9 @@ async def test_a_folder_replaced_by_a_link_is_not_followed(root: Path, tmp_path:
 async def test_what_is_none_of_the_store_s_is_told_apart(root: Path) -> None:
     store = open_disk(root)
     kept = [await put(store, SMALL), await put(store, LARGE)]
-    shelf = next(path.parent for path in root.rglob("*-*") if path.is_file())
-    planted = [
-        shelf / "notes.txt",
-        shelf / f"{'0' * 64}-{'0' * 16}",
-        root / "7" / "zz",
-        root / "old",
-        root / "tmp" / "x",
-    ]
-    planted += [root / "segments" / "a.seg", root / "segments" / "README"]
+    shelf = root / "7" / kept[1].split("/")[1]
+    planted = [shelf / "notes.txt", shelf / f"{'0' * 64}-{'0' * 16}", root / "7" / "zz", root / "old"]
+    planted += [root / "tmp" / "x", root / "segments" / "a.seg", root / "segments" / "README"]
     for path in planted:
         path.symlink_to("/etc/passwd")
     found = [stored async for stored in store.scan()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 import typer
 
 from holdfast import __version__
-from holdfast.cli.opening import FAILED, USAGE, Config, Data, fail, printable, read_settings, with_store
+from holdfast.cli.opening import FAILED, USAGE, Config, Data, existing, fail, printable, read_settings, with_store
 from holdfast.cli.progress import watched
 from holdfast.core.errors import HoldfastError
 from holdfast.settings import CONFIG_NAME, Settings
@@ -40,7 +40,7 @@ def backup(
     from holdfast.compose import InstallationError  # noqa: PLC0415
     from holdfast.core.leases import LeaseLost  # noqa: PLC0415
 
-    settings, vault = read_settings(config, data=data), Vault(target)
+    settings, vault = existing(read_settings(config, data=data)), Vault(target)
     try:
         with vault.locked():
             copied, marker = with_store(settings, lambda store: _back_up(store, vault, check=check))
@@ -106,7 +106,8 @@ async def _back_up(store: "Store", vault: "Vault", *, check: bool) -> "tuple[Cop
 
     upkeep = store.operator().upkeep
     async with upkeep.backing_up() as tenure:
-        vault.sweep()
+        origin = await upkeep.origin()
+        vault.claim(origin)
         taken_at = now()
         path = vault.new_catalog(taken_at)
         await upkeep.snapshot(str(path))
@@ -121,12 +122,14 @@ async def _back_up(store: "Store", vault: "Vault", *, check: bool) -> "tuple[Cop
             for opened in (rows, index, blobs):
                 await opened.close()
     seal(path)
+    seal(vault.index)
     lost = tuple(blob.sha256.hex() for blob in copied.lost)
     marker = Marker(
         version=__version__,
         catalog=path.name,
         catalog_sha256=digest_of(path),
         taken_at=taken_at,
+        origin=origin,
         blobs=count,
         bytes=size,
         lost=lost,

@@ -32,10 +32,11 @@ def progress_bar() -> "Progress":
 
 
 @contextmanager
-def watched(title: str, items: int, size: int) -> Iterator[Callable[[int], None]]:
-    """A bar for that many items of `size` bytes in all; call what it gives with the size of each item done."""
+def watched(title: str, items: int | None = None, size: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar for that many items of `size` bytes in all, if that is known; call what it gives with the size of each
+    item done."""
     with progress_bar() as progress:
-        bar = progress.add_task(title, total=size, files=0, of=items)
+        bar = progress.add_task(title, total=size, files=0, of="?" if items is None else items)
         done = 0
 
         def step(size: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from holdfast.cli.opening import FAILED, USAGE, Config, Data, fail, printable, read_settings, with_store
+from holdfast.cli.opening import FAILED, USAGE, Config, Data, existing, fail, printable, read_settings, with_store
 from holdfast.cli.progress import watched
 from holdfast.settings import Settings, SettingsError, read_size
 
@@ -43,7 +43,7 @@ def verify(
     Works while a server runs. Bytes found damaged are marked, and from then on not served. Exit code 1 if something is
     wrong and was not mended.
     """
-    settings = read_settings(config, data=data)
+    settings = existing(read_settings(config, data=data))
     if (repair or recount) and not (yes or dry_run or sys.stdin.isatty()):
         fail("nobody is there to be asked: give --yes to do what the plan says, or --dry-run to see it", USAGE)
     problems = () if quick else _catalog_damage(settings)
@@ -87,14 +87,14 @@ def collect(
 
     Works while a server runs. Only what is older than the grace time goes.
     """
-    settings = read_settings(config, data=data)
+    settings = existing(read_settings(config, data=data))
     grace = settings.collect_grace_hours if grace_hours is None else grace_hours
     share = settings.compact_below_percent if compact_below is None else compact_below
 
     async def work(store: "Store") -> "Collected":
         from holdfast.core.upkeep.collecting import Rules  # noqa: PLC0415 -- the command line starts without it
 
-        with watched("Collecting", 0, 0) as step:
+        with watched("Collecting") as step:
             return await store.operator().upkeep.collect(Rules(grace * _HOUR, share / 100, dry_run), step)
 
     done = with_store(settings, work)

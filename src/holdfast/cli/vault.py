@@ -25,14 +25,15 @@ _FOLDER_MODE = 0o700
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """What a complete backup says of itself. `taken_at` in microseconds; `bytes` of its blobs; `lost` are the digests
-    of those that the installation had lost already."""
+    """What a complete backup says of itself. `taken_at` in microseconds; `origin` tells the installation from others;
+    `bytes` are those of its blobs; `lost` are the digests of those that the installation had lost already."""
 
     format: int = 1
     version: str
     catalog: str
     catalog_sha256: str
     taken_at: int
+    origin: str
     blobs: int
     bytes: int
     lost: tuple[str, ...] = ()
@@ -86,6 +87,19 @@ class Vault:
             raise InstallationError(f"another backup is being written to {self.folder}") from None
         finally:
             os.close(descriptor)
+
+    def claim(self, origin: str) -> None:
+        """See that an earlier backup in the folder, if there is one, is of the same installation.
+
+        Raises `InstallationError`.
+        """
+        try:
+            before = self.marker().origin
+        except NotABackup:
+            before = ""
+        if before not in ("", origin):
+            raise InstallationError(f"{self.folder} holds the backup of another installation")
+        self.sweep()
 
     def sweep(self) -> None:
         """Remove catalogs that no marker names: those of backups that were cut short, or followed by another."""

@@ -110,7 +110,6 @@ class _Copying:
                 self.done.lost.append(blob)
             elif isinstance(outcome, BaseException):
                 raise outcome
-            self._step(blob.size)
 
     async def _is_there(self, blob: Blob) -> bool:
         there = await self._target.index.get(BlobKey(blob.account, blob.sha256))
@@ -119,10 +118,13 @@ class _Copying:
         return await fault_of(self._target.blobs, there, self._unhurried) is None
 
     async def _copy(self, blob: Blob) -> Blob:
-        async with self._hands:
-            _, locator = await copy_bytes(
-                self._source, blob.locator, blob.size, self._target.blobs, account=blob.account, sha256=blob.sha256
-            )
+        try:
+            async with self._hands:
+                _, locator = await copy_bytes(
+                    self._source, blob.locator, blob.size, self._target.blobs, account=blob.account, sha256=blob.sha256
+                )
+        finally:
+            self._step(blob.size)
         return Blob(blob.account, blob.sha256, blob.size, locator, 1, blob.created_at)
 
 

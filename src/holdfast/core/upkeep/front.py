@@ -65,6 +65,11 @@ class Upkeep:
         """The number of all blobs and their bytes."""
         return await extent(self._stock.catalog)
 
+    async def origin(self) -> str:
+        """What tells this installation from others: its first account, and when that was made; empty without one."""
+        found = await accounts(self._stock.catalog)
+        return f"{found[0].slug}@{found[0].created_at}" if found else ""
+
     @asynccontextmanager
     async def backing_up(self) -> AsyncIterator[Tenure]:
         """As long as the block runs, no bytes are removed. Raises `Conflict` while another backup runs."""
