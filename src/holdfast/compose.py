@@ -29,7 +29,7 @@ RESTORING = "restoring"
 """The folder that is in a data folder while it is not yet wholly restored."""
 
 _LOW_SPACE = 1 << 30
-_FEW_FILES = 4096
+FEW_FILES = 4096
 
 
 class InstallationError(Exception):
@@ -192,7 +192,7 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
     yield _check_schema(settings)
     yield from _check_catalog(settings)
     yield _check_blobs(settings)
-    if open_files < _FEW_FILES:
+    if open_files < FEW_FILES:
         yield Finding(
             "warning",
             "open files",

@@ -124,6 +124,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["attachment", "inline"],
         Meta(description="Whether PropOps downloads are to be saved (attachment) or shown (inline)."),
     ] = "attachment"
+    address_requests: Annotated[
+        int,
+        Meta(description="Requests that one client address may have under way in one worker; 0 is no limit.", ge=0),
+    ] = 1024
+    address_uploads: Annotated[
+        int,
+        Meta(description="How many of these may be bringing a body; 0 is no limit.", ge=0),
+    ] = 256
     metrics_access: Annotated[
         Literal["open", "token"], Meta(description="Whether /metrics is open to all or needs a token.")
     ] = "open"

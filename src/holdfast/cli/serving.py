@@ -16,11 +16,11 @@ from holdfast.core.upkeep.duties import Duties, Plan
 from holdfast.core.upkeep.verifying import Reading
 from holdfast.settings import Settings, SettingsError
 
-_BACKLOG = 16384
-_HEAD_SECONDS = 10
-_HEAD_BYTES = 16384
-_OPEN_FILES = 65536
-_DRAIN_SECONDS = 30
+BACKLOG = 16384
+HEAD_SECONDS = 10
+READ_BUFFER = 256 * 1024
+OPEN_FILES = 65536
+DRAIN_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("holdfast.serve")
@@ -74,6 +74,8 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             },
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
+        address_requests=settings.address_requests or None,
+        address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
@@ -151,13 +153,13 @@ def _run(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=READ_BUFFER),
         loop=Loops.uvloop,
         websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_BACKLOG,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
         respawn_failed_workers=True,
-        workers_kill_timeout=_DRAIN_SECONDS,
+        workers_kill_timeout=DRAIN_SECONDS,
         log_enabled=False,
     )
     server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
@@ -175,7 +177,7 @@ def _end_with_parent() -> None:
 def _raise_open_files() -> None:
     """As many open files as the system allows, since each connection and each download is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -14,7 +14,6 @@ from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfSc
 from holdfast.core.model import (
     ROOT,
     Account,
-    AccountSettings,
     Actor,
     Attachment,
     Event,
@@ -186,19 +185,25 @@ WARN_AT = (80, 95)
 class Work(Sight):
     """One writing transaction of an actor: numbered, timed, logged and settled against the account's quota."""
 
-    __slots__ = ("_clock", "_ledger", "_limits", "_start", "_tx")
+    __slots__ = ("_clock", "_ledger", "_owner", "_start", "_tx")
 
     def __init__(self, actor: Actor, tx: Tx, ledger: Ledger, now: int) -> None:
         super().__init__(actor, tx)
+        self._owner: Account | None = None
         self._tx = tx
         self._ledger = self._start = ledger
-        self._limits: AccountSettings | None = None
         self._clock = now
 
     @property
     def ledger(self) -> Ledger:
         """The account's figures as this transaction leaves them."""
         return self._ledger
+
+    async def owner(self) -> Account:
+        """The account itself, which no change within its own desk alters: read once."""
+        if self._owner is None:
+            self._owner = await super().owner()
+        return self._owner
 
     def tick(self) -> int:
         """The time of a change: strictly later than every one handed out before in the account."""
@@ -217,7 +222,7 @@ class Work(Sight):
         ledger = msgspec.structs.replace(
             self._ledger, bytes=self._ledger.bytes + bytes, attachments=self._ledger.attachments + attachments
         )
-        limits = self._limits = (await self.owner()).settings
+        limits = (await self.owner()).settings
         if bytes > 0 and limits.quota_bytes is not None and ledger.bytes > limits.quota_bytes:
             raise QuotaExceeded(f"The account's quota of {limits.quota_bytes} bytes would be passed")
         if attachments > 0 and limits.quota_attachments is not None and ledger.attachments > limits.quota_attachments:
@@ -226,11 +231,13 @@ class Work(Sight):
 
     async def warn(self) -> None:
         """Log each quota that this transaction, taken as a whole, has brought to 80 or to 95 percent of its limit."""
-        if self._limits is None:
+        start, end = self._start, self._ledger
+        if end.bytes <= start.bytes and end.attachments <= start.attachments:
             return
+        limits = (await self.owner()).settings
         quotas = (
-            ("bytes", self._limits.quota_bytes, self._start.bytes, self._ledger.bytes),
-            ("attachments", self._limits.quota_attachments, self._start.attachments, self._ledger.attachments),
+            ("bytes", limits.quota_bytes, start.bytes, end.bytes),
+            ("attachments", limits.quota_attachments, start.attachments, end.attachments),
         )
         for kind, limit, before, after in quotas:
             for percent in WARN_AT:

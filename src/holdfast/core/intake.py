@@ -107,3 +107,10 @@ def allowed_types(account: Account) -> frozenset[str] | None:
     """The exact media types that the account accepts, None for all."""
     allowed = account.settings.allowed_types
     return None if allowed is None else frozenset(allowed)
+
+
+def check_type_on(account: Account, record_type: str, media_type: str) -> None:
+    """Whether such a file may hang on records of that type. Raises `UnsupportedType`."""
+    allowed = account.settings.allowed_types_on.get(record_type)
+    if allowed is not None and media_type not in allowed:
+        raise UnsupportedType(f"Files of type {media_type} are not accepted on a {record_type}")

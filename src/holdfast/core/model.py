@@ -113,13 +113,18 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """What an operator may set for one account; None means the installation's default, or no limit."""
+    """What an operator may set for one account; None means the installation's default, or no limit.
+
+    `allowed_types` are exact media types. `allowed_types_on` narrows them further for what hangs on records of a
+    type; a type that it does not name takes all that the account takes.
+    """
 
     quota_bytes: int | None = None
     quota_attachments: int | None = None
     max_file_bytes: int | None = None
     allowed_types: tuple[str, ...] | None = None
     trash_days: int | None = None
+    allowed_types_on: Mapping[str, tuple[str, ...]] = {}
 
 
 class Account(msgspec.Struct, frozen=True):
