@@ -4,11 +4,12 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from holdfast.core.store import Store
+from holdfast.core.upkeep.duties import Figure
 from holdfast.dialects import ALL
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Dialect
@@ -47,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     open_metrics: bool = True
     access_log: Callable[[bytes], object] | None = None
     ready: Hook = _always_ready
+    figures: Callable[[], Iterable[Figure]] = tuple
     start: Sequence[Hook] = ()
     stop: Sequence[Hook] = ()
     clock: Callable[[], float] = time.time
@@ -94,7 +96,7 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     options = options or Options()
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
     access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
-    service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics)
+    service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics, figures=options.figures)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
         counters=Counters(options.clock),

@@ -11,6 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from holdfast.cli.opening import USAGE, Config, Data, fail, printable, read_settings, with_store
+from holdfast.core.upkeep.collecting import Rules
+from holdfast.core.upkeep.duties import Duties, Plan
+from holdfast.core.upkeep.verifying import Reading
 from holdfast.settings import Settings, SettingsError
 
 BACKLOG = 16384
@@ -54,6 +57,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
     _end_with_parent()
     _set_up_logging(settings)
     store = open_store(settings)
+    duties = Duties(store.operator().upkeep, _plan(settings))
     chosen = settings.choose_dialects(dialect_names())
     options = Options(
         public_url=settings.public_url or None,
@@ -75,9 +79,20 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
-        stop=(store.close,),
+        figures=duties.figures,
+        start=(duties.start,) if settings.upkeep else (),
+        stop=(store.close, duties.stop),
     )
     return build(store, named(chosen), options)
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(
+        collect_every=settings.collect_interval_minutes * 60,
+        verify_every=settings.verify_interval_hours * 3600,
+        rules=Rules(settings.collect_grace_hours * 3600, settings.compact_below_percent / 100),
+        reading=Reading(rate=settings.verify_rate, grace=settings.collect_grace_hours * 3600),
+    )
 
 
 def _free_address(settings: Settings) -> tuple[str, int]:

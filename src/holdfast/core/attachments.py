@@ -221,7 +221,7 @@ class Attachments:
 
     async def _bytes(self, sight: Sight, name: str, media_type: str, sha256: bytes, at: int) -> Content:
         blob = await sight.get(BlobKey(sight.account, sha256))
-        if blob is None:
+        if blob is None or blob.damaged_at is not None:
             raise ContentLost
         locator, blobs = blob.locator, self._blobs
 
@@ -521,9 +521,16 @@ async def _release(work: Work, version: Version) -> None:
 async def _hold(work: Work, intake: Intake) -> bool:
     """Count one more version that holds the bytes; whether the row relies on those that this intake wrote."""
     blob = await work.get(BlobKey(work.account, intake.sha256))
-    if blob is not None:
+    if blob is not None and blob.damaged_at is None:
         await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1, idle_since=None))
         return False
+    if blob is not None and intake.locator is not None:
+        # The same bytes, sent again, mend what was damaged.
+        await work.save(
+            msgspec.structs.replace(blob, locator=intake.locator, refs=blob.refs + 1, idle_since=None, damaged_at=None)
+        )
+        await work.log("content.restored", blob.sha256.hex(), {"size": blob.size}, work.tick())
+        return True
     if intake.locator is None:
         raise Unavailable("The stored copy of these bytes has just been removed; send them again")
     await work.add(Blob(work.account, intake.sha256, intake.size, intake.locator, 1, work.tick()))

@@ -90,8 +90,8 @@ class Intake:
             raise UnsupportedType(f"Files of type {self.media_type} are not accepted here")
 
     async def store(self, known: Blob | None) -> None:
-        """Make the bytes durable, unless a blob in use already holds them."""
-        if self._locator is None and (known is None or known.refs == 0):
+        """Make the bytes durable, unless a sound blob in use already holds them."""
+        if self._locator is None and (known is None or known.refs == 0 or known.damaged_at is not None):
             self._locator = await self._writer.commit()
 
     def taken(self) -> None:
