@@ -88,7 +88,7 @@ def started(
     log: Path,
     settings: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """A holdfast command that goes on by itself, in a process group of its own; ended with the block.
 
     `before` runs in the new process before it becomes the program.
