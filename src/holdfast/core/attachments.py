@@ -297,10 +297,10 @@ class Attachments:
 
         try:
             attachment, relied_on = await self._guard.change(WRITE, run)
-        except StorageFull:
-            raise
-        except (Unavailable, asyncio.CancelledError):
-            intake.unsure()
+        except (Unavailable, asyncio.CancelledError) as failure:
+            # Room that ran out before the commit leaves nothing behind that could want the bytes.
+            if not isinstance(failure, StorageFull) or failure.unsure:
+                intake.unsure()
             raise
         if relied_on:
             intake.taken()
