@@ -99,6 +99,11 @@ class RowWriter:
             Lease: lambda row: self._drop("lease_remove", row.name),
         }
 
+    @property
+    def system_errno(self) -> int:
+        """What the system said of the call that failed last."""
+        return self._connection.system_errno
+
     def add(self, row: Row) -> None:
         """Insert the row. Raises `Conflict` when what it hangs on is missing."""
         self._add[type(row)](row)
