@@ -90,6 +90,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30
+    render_on_upload: Annotated[
+        bool,
+        Meta(
+            description="Whether thumbnails and picture facts are made in the background after an upload; "
+            "otherwise thumbnails are made when first asked for, and facts along with them."
+        ),
+    ] = True
     property_deck_rate_limit: Annotated[
         int, Meta(description="Requests a minute and user through the Property Deck API; 0 is no limit.", ge=0)
     ] = 60

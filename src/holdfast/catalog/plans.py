@@ -41,6 +41,7 @@ from holdfast.catalog.rowcodec import (
     folder_of,
     link_of,
     record_of,
+    rendition_of,
     token_of,
     user_of,
     version_of,
@@ -53,6 +54,7 @@ from holdfast.core.ports import (
     EventQuery,
     LinkQuery,
     RecordQuery,
+    RenditionQuery,
     Scalar,
     TokenQuery,
     UserQuery,
@@ -130,6 +132,16 @@ def plan_versions(query: VersionQuery) -> Select:
     source = "attachments a CROSS JOIN versions v ON v.attachment = a.key"
     keys = _keys("v.number", descending=True)
     return _List(columns, source, own, keys, version_of, lambda row: (row[2],)).select(query.window)
+
+
+def plan_renditions(query: RenditionQuery) -> Select:
+    """Renditions of a content, or those whose picture it is."""
+    columns = "account, source, edge, blob, reason, made_at"
+    own = [Sql("account = ?", (query.account,))]
+    own += [Sql("source = ?", (query.source,))] if query.source is not None else []
+    own += [Sql("blob = ?", (query.blob,))] if query.blob is not None else []
+    keys = _keys("source", "edge")
+    return _List(columns, "renditions", own, keys, rendition_of, lambda row: (row[1], row[2])).select(query.window)
 
 
 def plan_events(query: EventQuery) -> Select:

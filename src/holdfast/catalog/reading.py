@@ -12,7 +12,7 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import Ledger, RecordRef
+from holdfast.core.model import Ledger, MediaFacts, RecordRef
 from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
 
 FEW = 4_000
@@ -36,6 +36,11 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ports.PathKey: ("attachment_by_path", lambda key: (key.account, key.path), codec.attachment_of),
     ports.VersionKey: ("version_by_number", lambda key: (key.account, key.attachment, key.number), codec.version_of),
     ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
+    ports.RenditionKey: (
+        "rendition_by_key",
+        lambda key: (key.account, key.source, key.edge),
+        codec.rendition_of,
+    ),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
@@ -48,6 +53,7 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.RecordQuery: plans.plan_records,
     ports.EntryQuery: plans.plan_entries,
     ports.VersionQuery: plans.plan_versions,
+    ports.RenditionQuery: plans.plan_renditions,
     ports.LinkQuery: plans.plan_links,
     ports.EventQuery: plans.plan_events,
 }
@@ -175,9 +181,16 @@ def _usage(reading: Reading, query: ports.UsageQuery) -> Page[Ledger]:
     return Page(() if ledger is None else (ledger,))
 
 
+def _facts(reading: Reading, query: ports.FactsQuery) -> Page[MediaFacts]:
+    columns = Sql("SELECT account, sha256, width, height, pages, captured, made_at FROM media_facts WHERE account = ?")
+    own = Sql(columns.text, (query.account,)) + " AND " + one_of("sha256", query.digests)
+    return Page(tuple(map(codec.facts_of, reading.rows(own))))
+
+
 _UNWINDOWED: Mapping[type[Any], Callable[[Reading, Any], Page[Any]]] = {
     ports.TallyQuery: _tally,
     ports.StandingQuery: _standing,
     ports.WithinQuery: _within,
     ports.UsageQuery: _usage,
+    ports.FactsQuery: _facts,
 }

@@ -13,13 +13,16 @@ from holdfast.core.model import (
     Blob,
     Client,
     Event,
+    Facts,
     Folder,
     Ledger,
     Link,
+    MediaFacts,
     PathScope,
     Record,
     RecordRef,
     RecordScope,
+    Rendition,
     Scope,
     Token,
     TypeScope,
@@ -109,6 +112,16 @@ def version_of(row: DbRow) -> Version:
 def blob_of(row: DbRow) -> Blob:
     """A blob from its columns."""
     return Blob(*row[:7])
+
+
+def rendition_of(row: DbRow) -> Rendition:
+    """A rendition from its columns."""
+    return Rendition(*row[:6])
+
+
+def facts_of(row: DbRow) -> MediaFacts:
+    """The facts of a content from their columns."""
+    return MediaFacts(row[0], row[1], Facts(*row[2:6]), row[6])
 
 
 def link_of(row: DbRow) -> Link:

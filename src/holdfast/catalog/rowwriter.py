@@ -18,7 +18,9 @@ from holdfast.core.model import (
     Folder,
     Ledger,
     Link,
+    MediaFacts,
     Record,
+    Rendition,
     Token,
     User,
     Version,
@@ -60,6 +62,8 @@ class RowWriter:
             Attachment: self._add_attachment,
             Version: self._add_version,
             Blob: self._add_blob,
+            Rendition: self._add_rendition,
+            MediaFacts: self._add_facts,
             Link: self._add_link,
             Folder: self._add_folder,
             Event: self._add_event,
@@ -74,6 +78,8 @@ class RowWriter:
             Attachment: self._save_attachment,
             Version: self._save_version,
             Blob: self._save_blob,
+            Rendition: self._save_rendition,
+            MediaFacts: self._save_facts,
             Link: self._save_link,
             Folder: self._save_folder,
             Event: self._save_event,
@@ -90,6 +96,8 @@ class RowWriter:
                 "version_remove", row.number, row.account, row.attachment, account=row.account
             ),
             Blob: lambda row: self._drop("blob_remove", row.account, row.sha256),
+            Rendition: lambda row: self._drop("rendition_remove", row.account, row.source, row.edge),
+            MediaFacts: lambda row: self._drop("facts_remove", row.account, row.sha256),
             Link: lambda row: self._drop("link_remove", row.account, row.id, account=row.account),
             Folder: lambda row: self._drop("folder_remove", row.account, row.path, account=row.account),
             Event: lambda row: self._drop("event_remove", row.account, row.number),
@@ -307,6 +315,18 @@ class RowWriter:
         args = (row.size, row.locator, row.refs, row.created_at, row.idle_since)
         self._must("blob_save", *args, row.account, row.sha256)
 
+    def _add_rendition(self, row: Rendition) -> None:
+        self._run("rendition_add", row.account, row.source, row.edge, row.blob, row.reason, row.made_at)
+
+    def _save_rendition(self, row: Rendition) -> None:
+        self._must("rendition_save", row.blob, row.reason, row.made_at, row.account, row.source, row.edge)
+
+    def _add_facts(self, row: MediaFacts) -> None:
+        self._run("facts_add", row.account, row.sha256, *_fact_columns(row), row.made_at)
+
+    def _save_facts(self, row: MediaFacts) -> None:
+        self._must("facts_save", *_fact_columns(row), row.made_at, row.account, row.sha256)
+
     def _add_link(self, row: Link) -> None:
         args = (row.account, row.id, row.role, row.position, row.caption, row.created_at, row.created_by)
         self._run("link_add", *args, row.attachment, row.record.type, row.record.id)
@@ -356,6 +376,11 @@ class RowWriter:
 def _derived(row: Attachment) -> tuple[int | None, int, str | None, str | None]:
     path = row.path
     return row.trashed_at, int(row.trashed_at is not None), path, None if path is None else codec.path_md5(path)
+
+
+def _fact_columns(row: MediaFacts) -> tuple[Scalar, ...]:
+    facts = row.facts
+    return facts.width, facts.height, facts.pages, facts.captured
 
 
 def _typed(pairs: Iterable[tuple[str, Scalar]]) -> set[tuple[str, str, Scalar]]:

@@ -64,6 +64,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
+        start=(store.start,),
         stop=(store.close,),
     )
     return build(store, named(chosen), options)

@@ -5,6 +5,7 @@
     ├── Forbidden                the actor lacks the permission
     │   └── OutOfScope           it exists in the actor's account, outside the actor's scopes
     ├── NotFound                 no such thing in the actor's account
+    │   └── Unrenderable             the file is there, and has no picture
     ├── Invalid                  the request says something that cannot be
     │   ├── Malformed            the bytes of the request cannot be read at all
     │   ├── Incomplete           the body was cut before its end
@@ -71,6 +72,17 @@ class NotFound(HoldfastError):
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(detail or f"{kind.capitalize()} not found")
         self.kind = kind
+
+
+class Unrenderable(NotFound):
+    """The file has no picture, for good. `reason` is one word, as `NoRendition` has it."""
+
+    code = "no_rendition"
+    title = "No rendition"
+
+    def __init__(self, reason: str = "unsupported") -> None:
+        super().__init__("rendition", f"This file has no thumbnail: {reason}")
+        self.reason = reason
 
 
 class Invalid(HoldfastError):

@@ -9,7 +9,7 @@ An adapter raises `Unavailable` when its engine cannot answer, `StorageFull` whe
 `add` or `save` breaks a uniqueness rule; it validates nothing that the core has validated.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -20,12 +20,16 @@ from holdfast.core.model import (
     Blob,
     ByteRange,
     Client,
+    Derived,
     Event,
     Folder,
     Ledger,
     Link,
+    MediaFacts,
+    NoRendition,
     Record,
     RecordRef,
+    Rendition,
     Scope,
     Token,
     User,
@@ -37,7 +41,22 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
-Row = Account | Ledger | User | Client | Token | Record | Attachment | Version | Blob | Link | Folder | Event
+Row = (
+    Account
+    | Ledger
+    | User
+    | Client
+    | Token
+    | Record
+    | Attachment
+    | Version
+    | Blob
+    | Rendition
+    | MediaFacts
+    | Link
+    | Folder
+    | Event
+)
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -129,6 +148,14 @@ class BlobKey(Key[Blob], frozen=True):
 
     account: int
     sha256: bytes
+
+
+class RenditionKey(Key[Rendition], frozen=True):
+    """A rendition by the digest of its source and its edge."""
+
+    account: int
+    source: bytes
+    edge: int
 
 
 class LinkKey(Key[Link], frozen=True):
@@ -289,6 +316,22 @@ class VersionQuery(Query[Version], frozen=True):
     window: Window
 
 
+class RenditionQuery(Query[Rendition], frozen=True):
+    """The renditions of `source`, or those whose picture is `blob`, by source and edge."""
+
+    account: int
+    window: Window
+    source: bytes | None = None
+    blob: bytes | None = None
+
+
+class FactsQuery(Query[MediaFacts], frozen=True):
+    """The facts of those of these contents that have been read, in any order."""
+
+    account: int
+    digests: tuple[bytes, ...]
+
+
 class LinkQuery(Query[Link], frozen=True):
     """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
@@ -395,7 +438,8 @@ class Tx(Rows, Protocol):
 
         Unique: account slug; user e-mail; client name; token digest; record (account, type, id); attachment id, and
         path among the live ones; folder path (a live attachment's path and a folder's may not be equal: the core
-        sees to that); version (attachment, number); link (attachment, record, role). What a row hangs on, a record's
+        sees to that); version (attachment, number); link (attachment, record, role); rendition (account, source, edge);
+        facts (account, digest). What a row hangs on, a record's
         parents too, must exist. An account's attachments are added in the order of `created_at` and of `number`, which
         both grow and never change afterwards.
         """
@@ -497,18 +541,26 @@ class Passwords(Protocol):
 
 
 class Renderer(Protocol):
-    """Small pictures of files that strangers sent."""
+    """Small pictures and facts of files that strangers sent."""
 
-    async def thumbnail(self, source: AsyncIterator[bytes], media_type: str, edge: int) -> bytes | None:
-        """A JPEG within `edge` by `edge` pixels, upright, without metadata; None when the file has none for good.
+    @property
+    def types(self) -> frozenset[str]:
+        """The media types, as sniffed, that may have renditions; all others have none."""
+        ...
 
-        `media_type` is the sniffed one; `edge` is one of 128, 200, 256, 512 and 1024. Raises `Unavailable` when it
-        may work later, and whatever `source` raises.
+    async def derive(
+        self, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int] = ()
+    ) -> Derived | NoRendition:
+        """The facts of the file, and a JPEG within `edge` by `edge` pixels for each edge, all from one decoding.
+
+        JPEG of quality 80, upright, on white, without any metadata, never larger than the original. `media_type` is
+        the sniffed one; edges are among 128, 200, 256, 512 and 1024, or `ValueError`. Whatever the file does, the
+        answer is a value; what `source` raises comes through. The source is read only when it is this call's turn.
         """
         ...
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the children that wait; those at work belong to the calls that are under way."""
         ...
 
 

@@ -1,5 +1,6 @@
 """`/v1/attachments`: files, their versions and links."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from holdfast.core.attachments import Description, Hook, NewAttachment, OnConflict
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
-from holdfast.core.model import Attachment, RecordRef
+from holdfast.core.model import Attachment, Facts, RecordRef
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import AttachmentQuery, Page, RecordFilter, Where
 from holdfast.dialects.native.paging import Paging, read_order, read_paging
@@ -30,6 +31,8 @@ from holdfast.web.query import Parameters, scalars_like
 from holdfast.web.reply import Reply, empty, json
 
 SORTS = ("created_at", "updated_at", "name", "size", "number", "path")
+SIZES = ("128", "256", "512", "1024")
+DEFAULT_SIZE = "256"
 CONFLICTS: tuple[OnConflict, ...] = ("fail", "rename", "replace")
 
 _MEMBERS = frozenset(AttachmentView.__struct_fields__)
@@ -99,7 +102,7 @@ async def create(call: Call) -> Reply:
     await call.desk.attachments.may_hang(draft.hooks)
     async with await call.desk.attachments.receive() as intake:
         await intake.take(body.raw(call), name=draft.name or "", declared_type=body.media_type(call) or None)
-        return _created(await call.desk.attachments.create(intake, draft.of("")))
+        return await _created(call, await call.desk.attachments.create(intake, draft.of("")))
 
 
 async def _create_from_form(call: Call) -> Reply:
@@ -115,7 +118,7 @@ async def _create_from_form(call: Call) -> Reply:
             new = await _take_part(call, intake, part, fields)
         if new is None:
             raise Invalid("No file was sent", fields={"file": "missing"})
-        return _created(await call.desk.attachments.create(intake, new))
+        return await _created(call, await call.desk.attachments.create(intake, new))
 
 
 async def _take_part(call: Call, intake: Intake, part: body.FilePart, fields: dict[str, list[str]]) -> NewAttachment:
@@ -131,9 +134,18 @@ async def _take_part(call: Call, intake: Intake, part: body.FilePart, fields: di
     return new
 
 
-def _created(attachment: Attachment) -> Reply:
-    headers = (*tagged(attachment.revision), ("Location", f"/v1/attachments/{attachment.id}"))
-    return json(attachment_view(attachment), 201 if attachment.version == 1 else 200, headers=headers)
+async def _created(call: Call, attachment: Attachment) -> Reply:
+    location = ("Location", f"/v1/attachments/{attachment.id}")
+    return await _shown(call, attachment, 201 if attachment.version == 1 else 200, location)
+
+
+async def _shown(call: Call, attachment: Attachment, status: int = 200, *headers: tuple[str, str]) -> Reply:
+    view = await _view(call, attachment)
+    return json(view, status, headers=(*tagged(attachment.revision, media=view.media is not None), *headers))
+
+
+async def _view(call: Call, attachment: Attachment) -> AttachmentView:
+    return attachment_view(attachment, await call.desk.renditions.facts((attachment,)))
 
 
 async def put_content(call: Call) -> Reply:
@@ -146,7 +158,7 @@ async def put_content(call: Call) -> Reply:
         else:
             await intake.take(body.raw(call), name=present.name, declared_type=body.media_type(call) or None)
         attachment = await call.desk.attachments.replace(id, intake, expected_state(call.req))
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    return await _shown(call, attachment)
 
 
 async def _take_only_file(call: Call, intake: Intake, name: str) -> None:
@@ -174,7 +186,8 @@ async def attachment_list(call: Call, record: RecordRef | None) -> Reply:
     query = _query(parameters, paging, call.desk.actor.account, record)
     parameters.finish()
     page = await call.desk.attachments.find(query)
-    return _page(page, paging, fields)
+    shows_media = fields is None or "media" in fields
+    return _page(page, paging, fields, await call.desk.renditions.facts(page.items) if shows_media else {})
 
 
 def _query(parameters: Parameters, paging: Paging, account: int, record: RecordRef | None) -> AttachmentQuery:
@@ -231,8 +244,8 @@ def _chosen(text: str | None) -> frozenset[str] | None:
     return chosen | {"id"}
 
 
-def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None) -> Reply:
-    views = [attachment_view(attachment) for attachment in page.items]
+def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None, facts: Mapping[bytes, Facts]) -> Reply:
+    views = [attachment_view(attachment, facts) for attachment in page.items]
     following = paging.cursor(page.next)
     if fields is None:
         return json(AttachmentList(views, following))
@@ -248,7 +261,8 @@ async def get(call: Call) -> Reply:
     trashed = parameters.flag("trashed")
     parameters.finish()
     attachment = await call.desk.attachments.get(call.params["id"], trashed=trashed)
-    return answer(call.req, attachment_view(attachment), attachment.revision)
+    view = await _view(call, attachment)
+    return answer(call.req, view, attachment.revision, media=view.media is not None)
 
 
 async def get_content(call: Call) -> Reply:
@@ -258,6 +272,19 @@ async def get_content(call: Call) -> Reply:
     parameters.finish()
     _, content = await call.desk.attachments.content(call.params["id"])
     return serve(call, content, inline=inline)
+
+
+async def get_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size), inline=True)
+
+
+def _size(call: Call) -> int:
+    parameters = Parameters(call.req.params)
+    size = parameters.choice("size", SIZES) or DEFAULT_SIZE
+    parameters.finish()
+    return int(size)
 
 
 # ---------------------------------------------------------------- changing
@@ -274,7 +301,7 @@ async def patch(call: Call) -> Reply:
         name = placed if placed is not None else name
     described = Description(name, change.description, folder, change.properties)
     attachment = await call.desk.attachments.describe(call.params["id"], described, expected_state(call.req))
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    return await _shown(call, attachment)
 
 
 async def delete(call: Call) -> Reply:
@@ -292,7 +319,7 @@ async def delete(call: Call) -> Reply:
 async def restore(call: Call) -> Reply:
     """POST /v1/attachments/{id}/restore."""
     attachment = await call.desk.attachments.restore(call.params["id"])
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    return await _shown(call, attachment)
 
 
 # ---------------------------------------------------------------- versions
@@ -316,10 +343,16 @@ async def version_content(call: Call) -> Reply:
     return serve(call, content, inline=inline)
 
 
+async def version_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/versions/{number}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size, _number(call)), inline=True)
+
+
 async def restore_version(call: Call) -> Reply:
     """POST /v1/attachments/{id}/versions/{number}/restore."""
     attachment = await call.desk.attachments.restore_version(call.params["id"], _number(call), expected_state(call.req))
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    return await _shown(call, attachment)
 
 
 def _number(call: Call) -> int:
