@@ -27,6 +27,8 @@ RECORD = RecordRef("job", "bench")
 HOOKS = (Hook(RECORD),)
 SIZE = 51_200
 BATCH = 2_000
+APART = 2_000
+"""Microseconds between two rows, as if they had come one after the other."""
 
 
 def seed(data: Path, account: str, rows: int) -> None:
@@ -89,11 +91,11 @@ def _batch(model: Attachment, numbers: range, hooks: tuple[Hook, ...]) -> Callab
         for place, n in enumerate(numbers):
             row = msgspec.structs.replace(
                 model,
-                id=uuid7(at + place, os.urandom),
+                id=uuid7(at + place * APART, os.urandom),
                 number=number + place + 1,
                 name=f"seed-{n}.pdf",
-                created_at=at + place,
-                updated_at=at + place,
+                created_at=at + place * APART,
+                updated_at=at + place * APART,
             )
             await _add(tx, row, hooks)
         count = len(numbers)
@@ -101,7 +103,7 @@ def _batch(model: Attachment, numbers: range, hooks: tuple[Hook, ...]) -> Callab
         await tx.save(
             msgspec.structs.replace(
                 ledger,
-                clock=at + count,
+                clock=at + count * APART,
                 bytes=ledger.bytes + SIZE * count,
                 attachments=ledger.attachments + count,
                 numbers={**ledger.numbers, "attachment": number + count},

@@ -2,9 +2,13 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import typer.main
+
+from holdfast.cli import app
 from holdfast.dialects import ALL
 from holdfast.settings import Setting, describe_settings
 
@@ -109,9 +113,61 @@ def lines_of(name: str) -> Place:
     return Place(sum(len(path.read_text(encoding="utf-8").splitlines()) for path in own), mentions + written)
 
 
+COMMANDS_INTRODUCTION = """\
+# The command line
+
+Every command works on a data folder, also while a server runs on it. `--data` names the folder; without it the
+[settings](settings.md) do, and without those it is `data` where the command is started. `--config` names a
+`holdfast.toml` other than the data folder's.
+
+Exit code 0 is success; 1 that something could not be done; 2 that the command, a setting or the installation is not
+usable as it is; 130 that it was interrupted. What a command was asked for goes to standard output, everything else to
+standard error, and a refusal is one line there.
+"""
+
+
+def commands_page() -> str:
+    """Render every command with its arguments and options."""
+    return "\n".join([COMMANDS_INTRODUCTION, *(command_section(*named) for named in commands())])
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its whole name."""
+
+    def below(name: str, command: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 -- typer does not export the type
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            yield name, command
+            return
+        for word in inner:
+            yield from below(f"{name} {word}", inner[word])
+
+    yield from below("holdfast", typer.main.get_command(app))
+
+
+def command_section(name: str, command: Any) -> str:  # noqa: ANN401 -- typer does not export the type
+    """Render one command."""
+    rows = [option_row(parameter) for parameter in command.params]
+    table = ["| Takes | | What it is |", "|---|---|---|", *rows]
+    paragraphs = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
+    return "\n".join([f"## {name}", "", "\n\n".join(paragraphs), "", *table, ""])
+
+
+def option_row(parameter: Any) -> str:  # noqa: ANN401 -- typer does not export the type
+    """Render one argument or option."""
+    named = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
+    given = parameter.default not in (None, False)
+    note = "required" if parameter.required else f"default `{parameter.default}`" if given else ""
+    return f"| `{named}` | {note} | {parameter.help} |"
+
+
 def pages() -> dict[Path, str]:
     """Render every generated page, by its path."""
-    return {FOLDER / "settings.md": settings_page(), FOLDER / "dialects" / "index.md": dialects_page()}
+    return {
+        FOLDER / "settings.md": settings_page(),
+        FOLDER / "cli.md": commands_page(),
+        FOLDER / "dialects" / "index.md": dialects_page(),
+    }
 
 
 if __name__ == "__main__":

@@ -194,8 +194,12 @@ def plan_links(query: LinkQuery) -> Select:
         mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
         conditions.append(Sql(mine, (query.account, query.attachment)))
     if query.attachments:
-        theirs = Sql("l.attachment IN (SELECT key FROM attachments WHERE account = ? AND ", (query.account,))
-        conditions.append(theirs + one_of("id", query.attachments) + ")")
+        # Left to itself the engine walks all links of the account instead of looking up those of each attachment.
+        conditions = []
+        source = Sql(
+            "attachments a CROSS JOIN links l ON l.attachment = a.key CROSS JOIN records r ON r.key = l.record"
+        )
+        conditions.append(Sql("a.account = ? AND ", (query.account,)) + one_of("a.id", query.attachments))
     if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
     if query.under is not None:

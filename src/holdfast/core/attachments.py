@@ -201,9 +201,8 @@ class Attachments:
         found: dict[str, list[Link]] = {id: [] for id in ids}
         query: LinkQuery | None = LinkQuery(sight.account, Window(_BATCH), attachments=ids) if ids else None
         while query is not None:
-            page = await sight.find(query)
-            seen = page if not sight.actor.scopes else await _visible(sight, page)
-            for link in seen.items:
+            page = await sight.links(query)
+            for link in page.items:
                 found[link.attachment].append(link)
             more = None if page.next is None else Window(_BATCH, after=page.next)
             query = None if more is None else msgspec.structs.replace(query, window=more)

@@ -288,7 +288,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Rendition(msgspec.Struct, frozen=True):
-    """A small picture of the content `source` within `edge` by `edge` pixels, shared by all attachments of that content.
+    """A small picture of the content `source` within `edge` by `edge` pixels, shared by all attachments of it.
 
     `blob` is the digest of the JPEG. None says that there is none for good, and `reason` why.
     """
