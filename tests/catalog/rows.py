@@ -8,11 +8,14 @@ from holdfast.core.model import (
     Blob,
     Client,
     Event,
+    Facts,
     Folder,
     Ledger,
     Link,
+    MediaFacts,
     Record,
     RecordRef,
+    Rendition,
     Token,
     User,
     Version,
@@ -136,6 +139,23 @@ def blob(n: int = 1, account: int = 1, **changes: Any) -> Blob:
         "created_at": AGE + n,
     }
     return Blob(**{**fields, **changes})
+
+
+def rendition(n: int = 1, edge: int = 256, account: int = 1, **changes: Any) -> Rendition:
+    fields = {
+        "account": account,
+        "source": n.to_bytes(32, "big"),
+        "edge": edge,
+        "blob": (1000 * n + edge).to_bytes(32, "big"),
+        "reason": None,
+        "made_at": AGE + n,
+    }
+    return Rendition(**{**fields, **changes})
+
+
+def facts(n: int = 1, account: int = 1, **changes: Any) -> MediaFacts:
+    known = Facts(**{"width": n, "height": 2 * n, "captured": "2024-05-01T12:30:00", **changes})
+    return MediaFacts(account, n.to_bytes(32, "big"), known, AGE + n)
 
 
 def link(attachment: Attachment, record: RecordRef, n: int = 0, **changes: Any) -> Link:

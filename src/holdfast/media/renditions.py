@@ -97,7 +97,7 @@ class _Child:
 
 
 class CagedRenditions:
-    """Adapter of the core's `Renderer`. The first use starts a child. From then on one waits warm; each serves one file.
+    """Adapter of the core's `Renderer`. The first use starts a child. From then on one waits warm, for one file.
 
     Belongs to one event loop. `command` is what to start instead of the cage, for tests.
     """
