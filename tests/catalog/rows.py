@@ -10,6 +10,7 @@ from holdfast.core.model import (
     Event,
     Facts,
     Folder,
+    Lease,
     Ledger,
     Link,
     MediaFacts,
@@ -188,3 +189,7 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
         "data": {"n": number},
     }
     return Event(**{**fields, **changes})
+
+
+def lease(name: str = "collect", **changes: Any) -> Lease:
+    return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})

@@ -12,10 +12,13 @@ from holdfast.catalog.statements import load_statements
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import (
     AttachmentQuery,
+    BlobQuery,
     EntryQuery,
     EventQuery,
+    HistoryQuery,
     LinkQuery,
     Order,
+    PlacedQuery,
     Query,
     RecordFilter,
     RecordQuery,
@@ -63,6 +66,10 @@ STREAMED: list[Query[Any]] = [
     RecordQuery(1, PAGE, filter=RecordFilter(("case",))),
     VersionQuery(1, "a", PAGE),
     EventQuery(1, 5, PAGE),
+    BlobQuery(1, PAGE),
+    BlobQuery(1, Window(50, after=(5, b"x")), idle_before=9),
+    PlacedQuery("s:a:", PAGE),
+    HistoryQuery(1, Window(50, after=(5, 1))),
 ]
 
 

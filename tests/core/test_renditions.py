@@ -13,6 +13,8 @@ from holdfast.core.model import Attachment, Blob, ByteRange, Content, Derived, F
 from holdfast.core.ports import BlobKey, BlobWriter, FactsQuery, RenditionQuery, UsageQuery, Window
 from holdfast.core.renditions import AHEAD_EDGE, MOST_ASKED_FOR, MOST_QUEUED, Source
 from holdfast.core.store import Desk, Engines, Store
+from holdfast.core.upkeep.collecting import Rules
+from holdfast.core.upkeep.verifying import Reading
 from tests.core.office import Office
 from tests.installation import installed
 
@@ -83,7 +85,7 @@ class Room:
         return await self.engines.catalog.get(BlobKey(self.account, sha256))
 
     async def edges(self, attachment: Attachment) -> list[int]:
-        query = RenditionQuery(self.account, Window(9), source=attachment.sha256)
+        query = RenditionQuery(self.account, attachment.sha256, Window(9))
         return [row.edge for row in (await self.engines.catalog.find(query)).items]
 
     async def facts(self, attachment: Attachment) -> tuple[MediaFacts, ...]:
@@ -465,3 +467,40 @@ async def test_a_restart_keeps_what_was_made(tmp_path: Path) -> None:
             rendered.append(len(easel.asked))
     assert pictures[0] == pictures[1]
     assert rendered == [1, 0]
+
+
+# ---------------------------------------------------------------- upkeep
+
+
+async def test_upkeep_counts_pictures_as_holders_and_collects_them_after_their_file(room: Room) -> None:
+    one = await room.upload()
+    sha256 = (await room.desk.renditions.thumbnail(one.id, 256)).sha256
+    copy = await room.upload(await room.picture(one), "copy.jpg")
+    upkeep = room.store.operator().upkeep
+    assert (await upkeep.verify(Reading(grace=0))).findings == []
+    await upkeep.collect(Rules(grace=0))
+    assert await room.picture(one)
+    await room.desk.attachments.purge(copy.id)
+    await upkeep.collect(Rules(grace=0))
+    assert await room.picture(one)
+    await room.desk.attachments.purge(one.id)
+    assert (await upkeep.verify(Reading(grace=0))).findings == []
+    collected = await upkeep.collect(Rules(grace=0))
+    assert collected.blobs == 2
+    assert await room.blob(sha256) is None
+    assert len(room.easel.asked) == 1
+
+
+async def test_a_damaged_picture_is_made_anew_and_counted_once(room: Room) -> None:
+    one = await room.upload()
+    picture = await room.desk.renditions.thumbnail(one.id, 256)
+    blob = await room.blob(picture.sha256)
+    assert blob is not None
+    damaged = structs.replace(blob, damaged_at=7)
+    await room.engines.catalog.transact(lambda tx: tx.save(damaged))
+    assert await room.picture(one) == await bytes_of(picture)
+    mended = await room.blob(picture.sha256)
+    assert mended is not None
+    assert (mended.refs, mended.damaged_at) == (1, None)
+    assert mended.locator != blob.locator
+    assert len(room.easel.asked) == 2

@@ -13,8 +13,8 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import Ledger, MediaFacts, RecordRef
-from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
+from holdfast.core.model import Blob, Figures, Hold, Ledger, MediaFacts, RecordRef
+from holdfast.core.ports import Key, Page, Query, R, Scalar, Standing, Tally
 
 FEW = 4_000
 """A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
@@ -44,6 +44,7 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
         codec.rendition_of,
     ),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
+    ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
 
@@ -58,6 +59,9 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.RenditionQuery: plans.plan_renditions,
     ports.LinkQuery: plans.plan_links,
     ports.EventQuery: plans.plan_events,
+    ports.BlobQuery: plans.plan_blobs,
+    ports.PlacedQuery: plans.plan_placed,
+    ports.HistoryQuery: plans.plan_history,
 }
 
 
@@ -122,6 +126,10 @@ class Reading:
             return int(self.rows(few)[0][0])
 
         return self._guess(source, count) <= FEW
+
+    def named(self, name: str, *args: Scalar) -> list[codec.DbRow]:
+        """All rows of a named statement."""
+        return self._execute(self._statements[name], args).fetchall()
 
     def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
         """The piece that narrows most, and the few others that are almost as rare.
@@ -204,10 +212,27 @@ def _facts(reading: Reading, query: ports.FactsQuery) -> Page[MediaFacts]:
     return Page(tuple(map(codec.facts_of, reading.rows(own))))
 
 
+def _located(reading: Reading, query: ports.LocatedQuery) -> Page[Blob]:
+    found = (reading.named("blob_by_locator", locator) for locator in query.locators)
+    return Page(tuple(codec.blob_of(row) for rows in found for row in rows))
+
+
+def _holds(reading: Reading, query: ports.HoldQuery) -> Page[Hold]:
+    held = ((sha256, query.account, query.account, sha256) for sha256 in query.digests)
+    return Page(tuple(Hold(each[0], *reading.named("hold_by_sha256", *each)[0]) for each in held))
+
+
+def _figures(reading: Reading, query: ports.FiguresQuery) -> Page[Figures]:
+    return Page((Figures(*reading.named("figures", *(query.account,) * 4)[0]),))
+
+
 _UNWINDOWED: Mapping[type[Any], Callable[[Reading, Any], Page[Any]]] = {
     ports.TallyQuery: _tally,
     ports.StandingQuery: _standing,
     ports.WithinQuery: _within,
     ports.UsageQuery: _usage,
     ports.FactsQuery: _facts,
+    ports.LocatedQuery: _located,
+    ports.HoldQuery: _holds,
+    ports.FiguresQuery: _figures,
 }

@@ -15,6 +15,7 @@ from holdfast.core.model import (
     Event,
     Facts,
     Folder,
+    Lease,
     Ledger,
     Link,
     MediaFacts,
@@ -111,7 +112,7 @@ def version_of(row: DbRow) -> Version:
 
 def blob_of(row: DbRow) -> Blob:
     """A blob from its columns."""
-    return Blob(*row[:7])
+    return Blob(*row[:8])
 
 
 def rendition_of(row: DbRow) -> Rendition:
@@ -138,6 +139,11 @@ def event_of(row: DbRow) -> Event:
     """An event from its columns."""
     account, number, at, actor, kind, subject, data = row
     return Event(account, number, at, actor, kind, subject, _object.decode(data))
+
+
+def lease_of(row: DbRow) -> Lease:
+    """A lease from its columns."""
+    return Lease(*row[:6])
 
 
 def object_of(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from holdfast.core.access import Guard, Work
 from holdfast.core.errors import StorageFull, Unavailable
 from holdfast.core.intake import Intake
 from holdfast.core.model import WRITE, Blob
-from holdfast.core.ports import BlobKey, FactsQuery, RenditionQuery, Window
+from holdfast.core.ports import BlobKey, FactsQuery, HoldQuery, RenditionQuery, Window
 
 T = TypeVar("T")
 
@@ -46,9 +46,16 @@ async def keep(guard: Guard, intake: Intake, body: Callable[[Work], Awaitable[T]
 async def hold(work: Work, intake: Intake) -> bool:
     """Count one more holder of the bytes; whether the row relies on those that this intake wrote."""
     blob = await work.get(BlobKey(work.account, intake.sha256))
-    if blob is not None:
+    if blob is not None and blob.damaged_at is None:
         await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1, idle_since=None))
         return False
+    if blob is not None and intake.locator is not None:
+        # The same bytes, sent again, mend what was damaged.
+        await work.save(
+            msgspec.structs.replace(blob, locator=intake.locator, refs=blob.refs + 1, idle_since=None, damaged_at=None)
+        )
+        await work.log("content.restored", blob.sha256.hex(), {"size": blob.size}, work.tick())
+        return True
     if intake.locator is None:
         raise Unavailable("The stored copy of these bytes has just been removed; send them again")
     await work.add(Blob(work.account, intake.sha256, intake.size, intake.locator, 1, work.tick()))
@@ -56,22 +63,19 @@ async def hold(work: Work, intake: Intake) -> bool:
 
 
 async def release(work: Work, sha256: bytes) -> None:
-    """Count one holder less. With the last version that holds a content, what was derived from it goes too."""
-    await _let_go(work, sha256)
-    if await versions_holding(work, sha256) < 1:
+    """Count one holder less, a version that has been removed. After the last one, what was derived goes too."""
+    await let_go(work, sha256)
+    if not await is_version(work, sha256):
         await _drop_derived(work, sha256)
 
 
-async def versions_holding(work: Work, sha256: bytes) -> int:
-    """How many versions hold the content; a picture may have the same bytes as a file, and holds them too."""
-    blob = await work.get(BlobKey(work.account, sha256))
-    if blob is None:
-        return 0
-    pictures = await work.find(RenditionQuery(work.account, Window(0, total=True), blob=sha256))
-    return blob.refs - (pictures.total or 0)
+async def is_version(work: Work, sha256: bytes) -> bool:
+    """Whether any version holds the content. A picture may have the same bytes as a file, and holds them too."""
+    return (await work.find(HoldQuery(work.account, (sha256,)))).items[0].versions > 0
 
 
-async def _let_go(work: Work, sha256: bytes) -> None:
+async def let_go(work: Work, sha256: bytes) -> None:
+    """Count one holder less, and nothing else."""
     blob = await work.get(BlobKey(work.account, sha256))
     if blob is not None:
         left = blob.refs - 1
@@ -79,9 +83,9 @@ async def _let_go(work: Work, sha256: bytes) -> None:
 
 
 async def _drop_derived(work: Work, source: bytes) -> None:
-    for rendition in (await work.find(RenditionQuery(work.account, Window(_MOST_EDGES), source=source))).items:
+    for rendition in (await work.find(RenditionQuery(work.account, source, Window(_MOST_EDGES)))).items:
         await work.remove(rendition)
         if rendition.blob is not None:
-            await _let_go(work, rendition.blob)
+            await let_go(work, rendition.blob)
     for facts in (await work.find(FactsQuery(work.account, (source,)))).items:
         await work.remove(facts)

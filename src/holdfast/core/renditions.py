@@ -10,7 +10,7 @@ import msgspec
 from holdfast.core.access import Guard, Work
 from holdfast.core.attachments import Attachments
 from holdfast.core.errors import Conflict, ContentLost, HoldfastError, NotFound, Unavailable, Unrenderable
-from holdfast.core.holding import keep, versions_holding
+from holdfast.core.holding import is_version, keep, let_go
 from holdfast.core.intake import Intake
 from holdfast.core.model import (
     EVERYTHING,
@@ -18,6 +18,7 @@ from holdfast.core.model import (
     WRITE,
     Actor,
     Attachment,
+    Blob,
     ByteRange,
     Content,
     Derived,
@@ -172,7 +173,7 @@ class Studio:
         if row.blob is None:
             raise Unrenderable(row.reason or "refused")
         blob = await self._catalog.get(BlobKey(source.account, row.blob))
-        if blob is None:
+        if blob is None or not _is_sound(blob):
             return None
         locator, blobs = blob.locator, self._blobs
 
@@ -186,7 +187,7 @@ class Studio:
         if kept is not None or self._renderer is None:
             return _required(kept)
         blob = await self._catalog.get(BlobKey(source.account, source.sha256))
-        if blob is None:
+        if blob is None or not _is_sound(blob):
             raise ContentLost
         whole = self._blobs.read(blob.locator, ByteRange(0, blob.size))
         derived = await self._renderer.derive(whole, source.media_type, (edge,))
@@ -272,17 +273,22 @@ def source_of(attachment: Attachment) -> Source:
 async def _record(work: Work, row: Rendition, facts: Facts) -> None:
     """Add the row, and the facts if they are not there. Raises `NotFound` once no version holds the source, `Conflict`
     when there is a row already; one whose picture is lost is written over."""
-    if await versions_holding(work, row.source) < 1:
+    if not await is_version(work, row.source):
         raise NotFound("attachment")
     present = await work.get(RenditionKey(row.account, row.source, row.edge))
     if present is None:
         await work.add(row)
-    elif present.blob is None or await work.get(BlobKey(row.account, present.blob)) is not None:
-        raise Conflict("There is a rendition already")
     else:
+        if present.blob is None or _is_sound(await work.get(BlobKey(row.account, present.blob))):
+            raise Conflict("There is a rendition already")
+        await let_go(work, present.blob)
         await work.save(row)
     if not (await work.find(FactsQuery(row.account, (row.source,)))).items:
         await work.add(MediaFacts(row.account, row.source, facts, row.made_at))
+
+
+def _is_sound(blob: Blob | None) -> bool:
+    return blob is not None and blob.damaged_at is None
 
 
 def _required(kept: Picture | None) -> Picture:

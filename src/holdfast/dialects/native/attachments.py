@@ -101,7 +101,7 @@ async def create(call: Call) -> Reply:
     draft = read_draft(Parameters(call.req.params))
     await call.desk.attachments.may_hang(draft.hooks)
     async with await call.desk.attachments.receive() as intake:
-        await intake.take(body.raw(call), name=draft.name or "", declared_type=body.media_type(call) or None)
+        await body.receive(call, intake, draft.name or "")
         return await _created(call, await call.desk.attachments.create(intake, draft.of("")))
 
 
@@ -156,7 +156,7 @@ async def put_content(call: Call) -> Reply:
         if body.media_type(call) == body.MULTIPART:
             await _take_only_file(call, intake, present.name)
         else:
-            await intake.take(body.raw(call), name=present.name, declared_type=body.media_type(call) or None)
+            await body.receive(call, intake, present.name)
         attachment = await call.desk.attachments.replace(id, intake, expected_state(call.req))
     return await _shown(call, attachment)
 
