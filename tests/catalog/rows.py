@@ -13,6 +13,7 @@ from holdfast.core.model import (
     Link,
     Record,
     RecordRef,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -168,3 +169,17 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
         "data": {"n": number},
     }
     return Event(**{**fields, **changes})
+
+
+def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:
+    fields = {
+        "account": account,
+        "actor": "user-1",
+        "key": f"key-{n}",
+        "fingerprint": bytes([n]) * 32,
+        "status": 201,
+        "headers": (("Location", "/é"), ("ETag", '"r1"')),
+        "body": b'{"id":"\xff"}',
+        "created_at": AGE + n,
+    }
+    return StoredAnswer(**{**fields, **changes})

@@ -37,6 +37,7 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ports.VersionKey: ("version_by_number", lambda key: (key.account, key.attachment, key.number), codec.version_of),
     ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
+    ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
 
@@ -50,6 +51,7 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.VersionQuery: plans.plan_versions,
     ports.LinkQuery: plans.plan_links,
     ports.EventQuery: plans.plan_events,
+    ports.AnswerQuery: plans.plan_answers,
 }
 
 

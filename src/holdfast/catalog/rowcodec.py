@@ -21,6 +21,7 @@ from holdfast.core.model import (
     RecordRef,
     RecordScope,
     Scope,
+    StoredAnswer,
     Token,
     TypeScope,
     User,
@@ -125,6 +126,12 @@ def event_of(row: DbRow) -> Event:
     """An event from its columns."""
     account, number, at, actor, kind, subject, data = row
     return Event(account, number, at, actor, kind, subject, _object.decode(data))
+
+
+def answer_of(row: DbRow) -> StoredAnswer:
+    """A stored answer from its columns."""
+    account, actor, key, fingerprint, status, headers, body, created_at = row
+    return StoredAnswer(account, actor, key, fingerprint, status, tuple(_pairs.decode(headers)), body, created_at)
 
 
 def object_of(text: str) -> dict[str, Any]:

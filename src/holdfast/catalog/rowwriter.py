@@ -19,6 +19,7 @@ from holdfast.core.model import (
     Ledger,
     Link,
     Record,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -63,6 +64,7 @@ class RowWriter:
             Link: self._add_link,
             Folder: self._add_folder,
             Event: self._add_event,
+            StoredAnswer: self._add_answer,
         }
         self._save: Mapping[type[Any], _Verb] = {
             Account: self._save_account,
@@ -77,6 +79,7 @@ class RowWriter:
             Link: self._save_link,
             Folder: self._save_folder,
             Event: self._save_event,
+            StoredAnswer: self._save_answer,
         }
         self._remove: Mapping[type[Any], _Verb] = {
             Account: lambda row: self._drop("account_remove", row.number),
@@ -93,6 +96,7 @@ class RowWriter:
             Link: lambda row: self._drop("link_remove", row.account, row.id, account=row.account),
             Folder: lambda row: self._drop("folder_remove", row.account, row.path, account=row.account),
             Event: lambda row: self._drop("event_remove", row.account, row.number),
+            StoredAnswer: lambda row: self._drop("answer_remove", row.account, row.actor, row.key),
         }
 
     def add(self, row: Row) -> None:
@@ -335,6 +339,16 @@ class RowWriter:
     def _save_event(self, row: Event) -> None:
         data = codec.encode(row.data)
         self._must("event_save", row.at, row.actor, row.kind, row.subject, data, row.account, row.number)
+
+    def _add_answer(self, row: StoredAnswer) -> None:
+        headers = codec.encode(row.headers)
+        told = (row.fingerprint, row.status, headers, row.body, row.created_at)
+        self._run("answer_add", row.account, row.actor, row.key, *told)
+
+    def _save_answer(self, row: StoredAnswer) -> None:
+        headers = codec.encode(row.headers)
+        told = (row.fingerprint, row.status, headers, row.body, row.created_at)
+        self._must("answer_save", *told, row.account, row.actor, row.key)
 
     def _drop(self, name: str, *args: Scalar, account: int | None = None) -> None:
         self._run(name, *args)

@@ -27,6 +27,7 @@ from holdfast.core.model import (
     Record,
     RecordRef,
     Scope,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -37,7 +38,21 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
-Row = Account | Ledger | User | Client | Token | Record | Attachment | Version | Blob | Link | Folder | Event
+Row = (
+    Account
+    | Ledger
+    | User
+    | Client
+    | Token
+    | Record
+    | Attachment
+    | Version
+    | Blob
+    | Link
+    | Folder
+    | Event
+    | StoredAnswer
+)
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -143,6 +158,14 @@ class FolderKey(Key[Folder], frozen=True):
 
     account: int
     path: str
+
+
+class AnswerKey(Key[StoredAnswer], frozen=True):
+    """A stored answer by actor and idempotency key."""
+
+    account: int
+    actor: str
+    key: str
 
 
 # ---------------------------------------------------------------- queries: which rows, in which order, which part
@@ -310,6 +333,13 @@ class EventQuery(Query[Event], frozen=True):
     window: Window
 
 
+class AnswerQuery(Query[StoredAnswer], frozen=True):
+    """An account's stored answers, oldest first."""
+
+    account: int
+    window: Window
+
+
 class Tally(msgspec.Struct, frozen=True):
     """How many live attachments hang on a record."""
 
@@ -393,7 +423,8 @@ class Tx(Rows, Protocol):
 
         Unique: account slug; user e-mail; client name; token digest; record (account, type, id); attachment id, and
         path among the live ones; folder path (a live attachment's path and a folder's may not be equal: the core
-        sees to that); version (attachment, number); link (attachment, record, role). What a row hangs on, a record's
+        sees to that); version (attachment, number); link (attachment, record, role); stored
+        answer (account, actor, key). What a row hangs on, a record's
         parents too, must exist. An account's attachments are added in the order of `created_at` and of `number`, which
         both grow and never change afterwards.
         """
