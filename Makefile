@@ -45,7 +45,7 @@ fix: $(VENV)/.test ## mend what the linter can mend and format the rest
 	$(BIN)/ruff format $(SOURCES)
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench.run $(ARGS)
 
 docs: $(VENV)/.test ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py

@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -24,30 +24,42 @@ from holdfast.core.records import NewRecord
 from holdfast.settings import Settings, local_path
 
 RECORD = RecordRef("job", "bench")
+HOOKS = (Hook(RECORD),)
 SIZE = 51_200
 BATCH = 2_000
+APART = 2_000
+"""Microseconds between two rows, as if they had come one after the other."""
 
 
 def seed(data: Path, account: str, rows: int) -> None:
     """Insert `rows` attachments into the catalog under `data`, in batches, printing progress to stderr."""
     settings = Settings(data=data)
-    model = asyncio.run(_model(settings, account))
-    asyncio.run(_copy(settings, model, rows))
+    model = asyncio.run(furnish(settings, account, (RECORD,), {}, HOOKS, None))
+    asyncio.run(put_in(settings, model, rows, HOOKS))
 
 
-async def _model(settings: Settings, account: str) -> Attachment:
-    """One real attachment on the record, which all rows are made like."""
+async def furnish(
+    settings: Settings,
+    account: str,
+    records: tuple[RecordRef, ...],
+    parents: Mapping[RecordRef, tuple[RecordRef, ...]],
+    hooks: tuple[Hook, ...],
+    folder: str | None,
+) -> Attachment:
+    """Register the records, and store one real attachment on them, which all rows are made like."""
     store = open_store(settings)
     try:
         operator = store.operator()
         desk = operator.desk(await operator.accounts.ensure(account))
-        try:
-            await desk.records.create(NewRecord(RECORD))
-        except Conflict:
-            pass
+        for record in records:
+            try:
+                await desk.records.create(NewRecord(record, parents=parents.get(record, ())))
+            except Conflict:
+                continue
         async with await desk.attachments.receive() as intake:
             await intake.take(_bytes(), name="model.pdf")
-            return await desk.attachments.create(intake, NewAttachment("model.pdf", hooks=(Hook(RECORD),)))
+            new = NewAttachment("model.pdf", hooks=hooks, folder=folder)
+            return await desk.attachments.create(intake, new)
     finally:
         await store.close()
 
@@ -56,19 +68,20 @@ async def _bytes() -> AsyncIterator[bytes]:
     yield b"%PDF-1.7" + os.urandom(SIZE - 8)
 
 
-async def _copy(settings: Settings, model: Attachment, rows: int) -> None:
+async def put_in(settings: Settings, model: Attachment, rows: int, hooks: tuple[Hook, ...]) -> None:
+    """Insert rows like the model, hanging on the same records."""
     catalog: Catalog = open_sqlite(local_path(settings.catalog))
     try:
         for first in range(0, rows, BATCH):
             last = min(first + BATCH, rows)
-            await catalog.transact(_batch(model, range(first, last)))
+            await catalog.transact(_batch(model, range(first, last), hooks))
             print(f"\rseeded {last} of {rows}", end="", file=sys.stderr)
         print(file=sys.stderr)
     finally:
         await catalog.close()
 
 
-def _batch(model: Attachment, numbers: range) -> Callable[[Tx], Awaitable[None]]:
+def _batch(model: Attachment, numbers: range, hooks: tuple[Hook, ...]) -> Callable[[Tx], Awaitable[None]]:
     async def body(tx: Tx) -> None:
         ledger = await tx.get(LedgerKey(model.account))
         blob: Blob | None = await tx.get(BlobKey(model.account, model.sha256))
@@ -76,13 +89,21 @@ def _batch(model: Attachment, numbers: range) -> Callable[[Tx], Awaitable[None]]
         assert blob is not None
         at, number = max(now(), ledger.clock + 1), ledger.numbers["attachment"]
         for place, n in enumerate(numbers):
-            await _add(tx, model, f"seed-{n}.pdf", number + place + 1, at + place)
+            row = msgspec.structs.replace(
+                model,
+                id=uuid7(at + place * APART, os.urandom),
+                number=number + place + 1,
+                name=f"seed-{n}.pdf",
+                created_at=at + place * APART,
+                updated_at=at + place * APART,
+            )
+            await _add(tx, row, hooks)
         count = len(numbers)
         await tx.save(msgspec.structs.replace(blob, refs=blob.refs + count))
         await tx.save(
             msgspec.structs.replace(
                 ledger,
-                clock=at + count,
+                clock=at + count * APART,
                 bytes=ledger.bytes + SIZE * count,
                 attachments=ledger.attachments + count,
                 numbers={**ledger.numbers, "attachment": number + count},
@@ -92,12 +113,12 @@ def _batch(model: Attachment, numbers: range) -> Callable[[Tx], Awaitable[None]]
     return body
 
 
-async def _add(tx: Tx, model: Attachment, name: str, number: int, at: int) -> None:
-    id, by = uuid7(at, os.urandom), model.created_by
-    row = msgspec.structs.replace(model, id=id, number=number, name=name, created_at=at, updated_at=at)
+async def _add(tx: Tx, row: Attachment, hooks: tuple[Hook, ...]) -> None:
+    account, id, at, by = row.account, row.id, row.created_at, row.created_by
     await tx.add(row)
-    await tx.add(Version(model.account, id, 1, name, model.media_type, SIZE, model.sha256, at, by))
-    await tx.add(Link(model.account, uuid7(at, os.urandom), id, RECORD, "attachment", 0, None, at, by))
+    await tx.add(Version(account, id, 1, row.name, row.media_type, SIZE, row.sha256, at, by))
+    for hook in hooks:
+        await tx.add(Link(account, uuid7(at, os.urandom), id, hook.record, hook.role, 0, None, at, by))
 
 
 def main() -> None:

@@ -1,42 +1,82 @@
-"""A real server process on a free port, for tests that need sockets."""
+"""Holdfast as people start it: its commands, and real server processes on free ports, for tests that need them."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil
 
-_START_SECONDS = 60
-_STOP_SECONDS = 60
-_COMMAND = (sys.executable, "-c", "from holdfast.cli import main; main()")
+_SECONDS = 60
+_SOURCES = Path(__file__).parents[1] / "src"
+PROGRAM = (sys.executable, "-c", "from holdfast.cli import main; main()")
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server that is ready. `process` is the one to signal."""
+    """A server that is ready, with all its processes in one group. `process` is the one to signal."""
 
     base: str
     data: Path
     process: subprocess.Popen[bytes]
+    log: Path
 
-    def token(self, *permissions: str, account: str = "acme") -> str:
+    @property
+    def processes(self) -> list[psutil.Process]:
+        """The one that was started and those that it has started."""
+        main = psutil.Process(self.process.pid)
+        return [main, *main.children(recursive=True)]
+
+    def token(self, *permissions: str, account: str = "acme", scopes: Sequence[str] = ()) -> str:
         allowed = [part for permission in permissions or ("*",) for part in ("--allow", permission)]
-        return run(
-            "token", "create", "--data", str(self.data), "--account", account, "--name", "test", *allowed
-        ).strip()
+        narrowed = [part for scope in scopes for part in ("--scope", scope)]
+        options = ("--data", self.data, "--account", account, "--name", "test")
+        return run("token", "create", *options, *allowed, *narrowed).strip()
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """A client with this token, or one that may do everything in `acme`."""
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return httpx.Client(base_url=self.base, headers=headers, timeout=_SECONDS)
+
+    def stop(self) -> int:
+        """Ask it to end, and give its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(_SECONDS)
+
+    def kill(self) -> None:
+        """End all its processes at once, with no chance to finish anything."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(_SECONDS)
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str | Path) -> str:
     """What a holdfast command prints; it must succeed."""
-    done = subprocess.run([*_COMMAND, *arguments], capture_output=True, check=False, env=_environment({}))
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
+    done = attempt(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def attempt(
+    *arguments: str | Path, stdin: str = "", within: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
+    return subprocess.run(
+        [*within, *PROGRAM, *map(str, arguments)],
+        input=stdin,
+        env=_environment({}),
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
 
 
 def free_port() -> int:
@@ -45,43 +85,57 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Serve the folder until the block ends; what the server logs stands in `data/../server.log`."""
-    port = free_port()
-    base = f"http://127.0.0.1:{port}"
-    with (data.parent / "server.log").open("ab") as log:
+def started(command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A holdfast command that goes on by itself, in a process group of its own; ended with the block."""
+    with log.open("ab") as file:
         process = subprocess.Popen(
-            [*_COMMAND, "serve", "--data", str(data), "--port", str(port), *arguments],
-            stdout=log,
-            stderr=log,
+            [*PROGRAM, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
             env=_environment(settings or {}),
+            start_new_session=True,
         )
     try:
-        _wait_until_ready(base, process, data.parent / "server.log")
-        yield Served(base, data, process)
+        yield process
     finally:
         process.terminate()
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            process.wait(_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            raise
 
 
-def _wait_until_ready(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
+
+
+@contextmanager
+def served(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """Serve the folder until the block ends; what the server says stands in `data/../server.log`."""
+    port = free_port()
+    log = data.parent / "server.log"
+    command = ("serve", "--data", str(data), "--port", str(port), *arguments)
+    with started(command, log, settings) as process:
+        found = Served(f"http://127.0.0.1:{port}", data, process, log)
+        _wait_until_ready(found)
+        yield found
+
+
+def _wait_until_ready(server: Served) -> None:
+    deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if server.process.poll() is not None:
             break
         try:
-            if httpx.get(f"{base}/health/ready").status_code == 200:
+            if httpx.get(f"{server.base}/health/ready").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.02)
-    raise AssertionError(f"the server did not get ready: {log.read_text()}")
+    raise AssertionError(f"the server did not get ready: {server.log.read_text()}")
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
-    return {**kept, **settings}
+    # The sources beside these tests, whichever Holdfast may be installed.
+    return {**kept, "PYTHONPATH": str(_SOURCES), "COLUMNS": "120", **settings}

@@ -115,6 +115,11 @@ def named(names: Collection[str]) -> tuple[Dialect, ...]:
     return tuple(dialect for dialect in ALL if dialect.name in names)
 
 
+def permission_keys() -> frozenset[str]:
+    """Every permission key that some API's route names."""
+    return frozenset(key for dialect in ALL for route in dialect.routes for key in route.keys)
+
+
 def openapi_document(name: str, url: str = "") -> str:
     """The OpenAPI document of one API, with `url` in front of its servers. Raises `KeyError`."""
     found = {dialect.name: dialect for dialect in ALL}

@@ -56,7 +56,7 @@ def open_store(settings: Settings) -> Store:
         renderer=CagedThumbnails(),
     )
     policy = Policy(
-        upload_limit=settings.upload_limit, records=settings.records, trash_days=settings.trash_retention_days
+        upload_limit=int(settings.upload_limit), records=settings.records, trash_days=settings.trash_retention_days
     )
     return Store(engines, policy)
 
@@ -130,7 +130,9 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
 
 def _check_folder(folder: Path) -> Finding:
     if not folder.exists():
-        return Finding("warning", "data folder", f"{folder} is not there", "It is made when the server first starts")
+        return _check_place(folder)
+    if not folder.is_dir():
+        return Finding("error", "data folder", f"{folder} is not a folder", "Name another with --data")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Finding(
             "error", "data folder", f"{folder} cannot be written", f"chown it to the server's user: {folder}"
@@ -138,6 +140,19 @@ def _check_folder(folder: Path) -> Finding:
     if folder.stat().st_mode & 0o007:
         return Finding("warning", "data folder", f"{folder} is open to every user", f"chmod o-rwx {folder}")
     return Finding("ok", "data folder", str(folder))
+
+
+def _check_place(folder: Path) -> Finding:
+    """Whether a folder that is not there can be made."""
+    above = next(parent for parent in folder.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        return Finding(
+            "error",
+            "data folder",
+            f"{folder} is not there, and nothing can be made in {above}",
+            "Make it and chown it to the server's user, or name another with --data",
+        )
+    return Finding("warning", "data folder", f"{folder} is not there", "It is made when the server first starts")
 
 
 def _check_space(folder: Path) -> Finding:

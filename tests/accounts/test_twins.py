@@ -133,7 +133,8 @@ async def test_no_route_shows_or_changes_the_other_account(
                 assert other.shows(answer, f"{path} {query}") == set(), (path, query)
             continue
         # Whoever writes may name its own things as the other does; that would blur what the reads look for.
-        writer = await me.house.client(account="writer")
+        reads = route.path.endswith("/index")
+        writer = me.client if reads else await me.house.client(account="writer")
         for body in bodies(other.ids, other.word)[: MOST if "index" in path else 3]:
             answer = await writer.request(route.method, path, json=body)
             assert answer.status_code < 500

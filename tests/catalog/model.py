@@ -253,6 +253,7 @@ def links(world: World, query: LinkQuery) -> list[Link]:
         there = row is not None and (row.path == query.under or below(row.path, query.under or ""))
         return (
             (query.attachment is None or link.attachment == query.attachment)
+            and (not query.attachments or link.attachment in query.attachments)
             and (query.record is None or link.record == query.record)
             and (query.under is None or there)
             and (not query.roles or link.role in query.roles)

@@ -108,6 +108,7 @@ def orders(fields: list[str]) -> st.SearchStrategy[tuple[Order, ...]]:
 
 
 record_filters = st.builds(RecordFilter, st.lists(st.sampled_from(TYPES), max_size=2).map(tuple), wheres(RECORD_FIELDS))
+named = refs.map(lambda ref: RecordFilter((ref.type,), (Where("id", "eq", ref.id),)))
 maybe = st.none()
 attachment_queries = st.builds(
     AttachmentQuery,
@@ -115,7 +116,7 @@ attachment_queries = st.builds(
     st.just(ALL),
     record=maybe | refs,
     roles=st.just(()) | roles,
-    linked=st.lists(record_filters, max_size=2).map(tuple),
+    linked=st.lists(record_filters | named, max_size=2).map(tuple),
     words=maybe | words,
     folder=maybe | paths,
     under=st.just(()) | st.lists(paths, max_size=2).map(tuple),
@@ -147,6 +148,7 @@ entry_queries = st.builds(
 attachment_ids = st.sampled_from([each.id for each in WORLDS[1].attachments] + ["none"])
 link_queries = st.one_of(
     st.builds(LinkQuery, accounts, st.just(ALL), attachment=attachment_ids, roles=roles),
+    st.builds(LinkQuery, accounts, st.just(ALL), attachments=st.lists(attachment_ids, min_size=1).map(tuple)),
     st.builds(LinkQuery, accounts, st.just(ALL), record=refs, roles=roles),
     st.builds(LinkQuery, accounts, st.just(ALL), under=paths, roles=roles),
 )

@@ -456,3 +456,11 @@ async def test_a_renamed_attachment_is_found_by_its_new_name_only(catalog: Catal
         return (await catalog.find(AttachmentQuery(1, ALL, words=words))).total
 
     assert [await found(words) for words in ("strasse", "STRASSE", "1", "weg", "2", "eg", "")] == [0, 0, 0, 1, 1, 0, 1]
+
+
+async def test_totals_of_queries_that_python_takes_for_equal_are_kept_apart(catalog: Catalog) -> None:
+    row = rows.attachment(1, properties={"p": True})
+    await catalog.transact(adding([rows.ledger(), row]))
+    for value, total in ((1, 0), (True, 1), (1.0, 0), (True, 1)):
+        query = AttachmentQuery(1, ALL, where=(Where("property.p", "in", (value,)),))
+        assert [(await catalog.find(query)).total for _ in range(2)] == [total, total]

@@ -183,6 +183,7 @@ class TestScopes:
             actor.attachments.get(outside.id),
             actor.attachments.at("/a/bc/out.txt"),
             actor.folders.get("/a/bc"),
+            actor.folders.get("/nowhere"),
             actor.folders.create("/a/c"),
             actor.folders.move("/a/b", "/z"),
             actor.attachments.describe(inside.id, Description(folder="/a")),
@@ -190,6 +191,16 @@ class TestScopes:
             with pytest.raises(OutOfScope):
                 await call
         await office.upload("new.txt", folder="/a/b/deeper", desk=actor)
+
+    async def test_links_below_a_folder_show_only_records_within_scope(self, office: Office) -> None:
+        await office.record("contact:1")
+        await office.record("contact:2")
+        attachment = await office.upload("a.txt", on="contact:1", folder="/a/b")
+        await office.desk().attachments.hang(attachment.id, Hook(RecordRef("contact", "2")))
+        actor = office.desk(scopes=["path:/a", "record:contact:1"])
+        for links in ((await actor.folders.links("/a", PAGE)).items, (await actor.folders.preview("/a")).links):
+            assert [str(link.record) for link in links] == ["contact:1"]
+        assert len((await office.desk().folders.preview("/a")).links) == 2
 
     async def test_a_types_scope_is_all_records_of_it_and_below(self, office: Office) -> None:
         await office.record("case:1")

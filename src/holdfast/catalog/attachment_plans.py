@@ -64,7 +64,9 @@ _INDEX_OF_ORDER = {"name": "attachments_name", "updated_at": "attachments_update
 class Part(NamedTuple):
     """One narrowing part. `source` with `conditions` gives keys in `key`.
 
-    `ordered`: each once, in key order. `few`: at most a handful. `unknown_size`: perhaps most of the account.
+    `streams` are sources of links `l` that together give the same, each from an index in the order of
+    `l.attachment`. `ordered`: each once, in key order. `few`: at most a handful. `unknown_size`: perhaps most of the
+    account.
     """
 
     test: Sql
@@ -74,6 +76,7 @@ class Part(NamedTuple):
     ordered: bool = False
     few: bool = False
     unknown_size: bool = False
+    streams: tuple[Sql, ...] = ()
 
 
 def record_key(account: int, ref: RecordRef) -> Sql:
@@ -86,9 +89,8 @@ def plan_attachments(query: AttachmentQuery, estimates: Estimates) -> Select:
     trashed = int(query.trashed)
     creation, where = _creation_bounds(query)
     parts = [*_parts(query, estimates), *(_where_part(query, each) for each in where)]
-    if (types := _only_types(query, parts)) is not None:
-        others = [part.test for part in parts if part.test != _types_test(types)]
-        return _plan_types(query, types, creation, others)
+    if (only := _only_stream(query, parts)) is not None:
+        return _plan_streams(query, only.streams, creation, [part.test for part in parts if part is not only])
     driver = _driver(parts, estimates)
     tests = [part.test for part in parts if part is not driver]
     own = [Sql("a.account = ?", (query.account,)), Sql(f"a.trashed = {trashed}")]
@@ -186,7 +188,7 @@ def _creation_bounds(query: AttachmentQuery) -> tuple[list[_KeyBound], list[Wher
 def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
     parts = []
     if query.record is not None:
-        parts.append(_record_part(query, query.record))
+        parts.append(_record_part(query, query.record, query.roles))
     elif query.roles:
         parts.append(Part(_linked_test(one_of("l.role", query.roles))))
     if query.words is not None:
@@ -225,17 +227,19 @@ def _set_of(test: Sql, select: Sql, *, few: bool = False, unknown_size: bool = F
     return Part(test, source, "a.key", few=few, unknown_size=unknown_size)
 
 
-def _record_part(query: AttachmentQuery, ref: RecordRef) -> Part:
+def _record_part(query: AttachmentQuery, ref: RecordRef, roles: Sequence[str] = ()) -> Part:
     key = record_key(query.account, ref)
-    roles = [one_of("l.role", query.roles)] if query.roles else []
-    test = _linked_test(all_of([Sql("l.record = ") + key, *roles]))
-    conditions = [Sql("l.record = ") + key, Sql(f"l.trashed = {int(query.trashed)}"), *roles]
-    if len(query.roles) != 1:
+    in_role = [one_of("l.role", roles)] if roles else []
+    test = _linked_test(all_of([Sql("l.record = ") + key, *in_role]))
+    conditions = [Sql("l.record = ") + key, Sql(f"l.trashed = {int(query.trashed)}"), *in_role]
+    if len(roles) != 1:
         earlier = [Sql("e.record = l.record AND e.attachment = l.attachment AND e.role < l.role")]
-        earlier += [one_of("e.role", query.roles)] if query.roles else []
+        earlier += [one_of("e.role", roles)] if roles else []
         conditions.append(Sql("NOT EXISTS (SELECT 1 FROM links e WHERE ") + all_of(earlier) + ")")
     source = Sql("links l INDEXED BY links_listed CROSS JOIN attachments a ON a.key = l.attachment")
-    return Part(test, source, "l.attachment", tuple(conditions), ordered=True)
+    stream = Sql("links l INDEXED BY links_listed WHERE l.record = ") + key + f" AND l.trashed = {int(query.trashed)}"
+    stream = joined(" AND ", [stream, *in_role])
+    return Part(test, source, "l.attachment", tuple(conditions), ordered=True, streams=(stream,))
 
 
 def _linked_test(conditions: Sql) -> Sql:
@@ -256,13 +260,17 @@ def _words_parts(account: int, words: str, estimates: Estimates) -> list[Part]:
     return [Part(all_of(tests), source, "n.rowid", (match, *tests), ordered=True)]
 
 
-def _types_test(types: Sequence[str]) -> Sql:
-    return _linked_test(one_of("l.type", types) if types else Sql("1"))
+def _types_part(query: AttachmentQuery, types: Sequence[str]) -> Part:
+    test = _linked_test(one_of("l.type", types) if types else Sql("1"))
+    own = f"links l INDEXED BY links_typed WHERE l.account = ? AND l.type = ? AND l.trashed = {int(query.trashed)}"
+    return Part(test, streams=tuple(Sql(own, (query.account, type)) for type in types))
 
 
 def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
     if not filter.where:
-        return Part(_types_test(tuple(dict.fromkeys(filter.types))))
+        return _types_part(query, tuple(dict.fromkeys(filter.types)))
+    if (ref := _named_record(filter)) is not None:
+        return _record_part(query, ref)
     passing = [Sql("r.account = ?", (query.account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
     passing += [condition(RECORD_FIELDS, each) for each in filter.where]
     if query.scopes:
@@ -272,6 +280,15 @@ def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
     test = Sql("EXISTS (SELECT 1 FROM links l CROSS JOIN records r ON r.key = l.record WHERE l.attachment = a.key AND ")
     by_id = bool(filter.types) and any(each.field == "id" and each.op in ("eq", "in") for each in filter.where)
     return _set_of(test + all_of(passing) + ")", select + all_of(passing), few=by_id)
+
+
+def _named_record(filter: RecordFilter) -> RecordRef | None:
+    """The one record that can pass, if the filter says no more than its type and id."""
+    if len(filter.types) != 1 or len(filter.where) != 1:
+        return None
+    only = filter.where[0]
+    named = only.field == "id" and only.op == "eq" and isinstance(only.value, str)
+    return RecordRef(filter.types[0], str(only.value)) if named else None
 
 
 def _folder_part(folder: str) -> Part:
@@ -364,39 +381,31 @@ def _property_part(query: AttachmentQuery, where: Where, test: Sql) -> Part:
 # ---------------------------------------------------------------- lists of record types
 
 
-def _only_types(query: AttachmentQuery, parts: Sequence[Part]) -> tuple[str, ...] | None:
-    """The record types, if hanging on one of them is all that narrows and the order is that of creation."""
-    if len(query.linked) != 1 or query.linked[0].where or any(part.source is not None for part in parts):
-        return None
-    if query.order and query.order[0].field not in _CREATION:
-        return None
-    return tuple(dict.fromkeys(query.linked[0].types)) or None
+def _only_stream(query: AttachmentQuery, parts: Sequence[Part]) -> Part | None:
+    """The part of links that drives alone, if there is one and the order is that of creation."""
+    driving = [part for part in parts if part.streams or part.source is not None]
+    by_creation = not query.order or query.order[0].field in _CREATION
+    return driving[0] if by_creation and len(driving) == 1 and driving[0].streams else None
 
 
-def _plan_types(
-    query: AttachmentQuery, types: Sequence[str], creation: Sequence[_KeyBound], tests: Sequence[Sql]
+def _plan_streams(
+    query: AttachmentQuery, streams: Sequence[Sql], creation: Sequence[_KeyBound], tests: Sequence[Sql]
 ) -> Select:
-    """Merge one index stream for each type; rows are read for the page only, unless there is more to test."""
+    """Merge index streams of links; rows are read for the page only, unless there is more to test."""
     key = _sort(query, "l.attachment")[0]
     bounds = [_bound_key("l.attachment", each) for each in creation]
     if tests:
         bounds.append(Sql("EXISTS (SELECT 1 FROM attachments a WHERE a.key = l.attachment AND ") + all_of(tests) + ")")
-    total = Sql("SELECT count(*) FROM (") + _types_stream(query, types, bounds) + ")"
+    total = Sql("SELECT count(*) FROM (") + _merged(streams, bounds) + ")"
     if query.window.after is not None:
         bounds.append(_after(query, [key], query.window.after))
     direction = " DESC" if key.descending else ""
-    stream = _types_stream(query, types, bounds) + f" ORDER BY 1{direction}" + limited(query.window)
+    stream = _merged(streams, bounds) + f" ORDER BY 1{direction}" + limited(query.window)
     rows = Sql(f"SELECT {ATTACHMENT_COLUMNS} FROM (") + stream + ") p CROSS JOIN attachments a ON a.key = p.key "
     return Select(rows + f"ORDER BY p.key{direction}", total, attachment_of, _position, bool(tests))
 
 
-def _types_stream(query: AttachmentQuery, types: Sequence[str], bounds: Sequence[Sql]) -> Sql:
-    """The keys of the attachments on records of these types, each once, in no stated order."""
-    arms = []
-    for type in types:
-        own = Sql(f"l.account = ? AND l.type = ? AND l.trashed = {int(query.trashed)}", (query.account, type))
-        arms.append(
-            Sql("SELECT DISTINCT l.attachment AS key FROM links l INDEXED BY links_typed WHERE ")
-            + all_of([own, *bounds])
-        )
+def _merged(streams: Sequence[Sql], bounds: Sequence[Sql]) -> Sql:
+    """The keys of the attachments of these streams, each once, in no stated order."""
+    arms = [Sql("SELECT DISTINCT l.attachment AS key FROM ") + joined(" AND ", [each, *bounds]) for each in streams]
     return joined(" UNION ", arms)

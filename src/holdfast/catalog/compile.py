@@ -107,6 +107,14 @@ RECORD_FIELDS = Fields(
     "attribute",
     "r.attributes",
 )
+FOLDER_FIELDS = Fields(
+    {
+        **_columns("f", text="path path_md5"),
+        "name": Column("ltrim(substr(f.path, length(f.parent) + 1), '/')", "text"),
+    },
+    "",
+    "",
+)
 
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 

@@ -15,6 +15,7 @@ from holdfast.catalog.attachment_plans import (
 )
 from holdfast.catalog.compile import (
     ATTACHMENT_FIELDS,
+    FOLDER_FIELDS,
     RECORD_FIELDS,
     Select,
     SortKey,
@@ -191,8 +192,12 @@ def plan_links(query: LinkQuery) -> Select:
         mine = "l.attachment = (SELECT key FROM attachments WHERE account = ? AND id = ?)"
         conditions.append(Sql(mine, (query.account, query.attachment)))
     if query.attachments:
-        theirs = Sql("l.attachment IN (SELECT key FROM attachments WHERE account = ? AND ", (query.account,))
-        conditions.append(theirs + one_of("id", query.attachments) + ")")
+        # Left to itself the engine walks all links of the account instead of looking up those of each attachment.
+        conditions = []
+        source = Sql(
+            "attachments a CROSS JOIN links l ON l.attachment = a.key CROSS JOIN records r ON r.key = l.record"
+        )
+        conditions.append(Sql("a.account = ? AND ", (query.account,)) + one_of("a.id", query.attachments))
     if query.record is not None:
         conditions.append(Sql("l.record = ") + record_key(query.account, query.record))
     if query.under is not None:
@@ -223,7 +228,7 @@ def plan_entries(query: EntryQuery) -> Select:
     arms = []
     if "file" in query.kinds:
         arms.extend(_entry_arms(query, _files(query), "a", 1))
-    if "folder" in query.kinds and not query.where:
+    if "folder" in query.kinds and all(each.field in FOLDER_FIELDS.columns for each in query.where):
         arms.extend(_entry_arms(query, _folders(query), "f", 0))
     if not arms:
         arms = [Sql("SELECT path, 0 AS kind, key FROM folders WHERE 0")]
@@ -237,7 +242,8 @@ def plan_entries(query: EntryQuery) -> Select:
     rows += (
         "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
     )
-    scans = query.parent is None or query.words is not None or bool(query.where) or bool(query.scopes)
+    narrowed = query.words is not None or bool(query.where) or bool(query.scopes) or query.within is not None
+    scans = (query.parent is None or narrowed) and not _by_md5(query)
     return Select(rows + order_by([SortKey(Sql("e.path"), query.descending)]), total, _entry, _entry_path, scans)
 
 
@@ -252,10 +258,21 @@ def _entry_path(row: DbRow) -> tuple[Scalar, ...]:
 def _entry_arms(query: EntryQuery, start: tuple[Sql, list[Sql]], alias: str, kind: int) -> list[Sql]:
     """One arm for each subtree. Subtrees inside others are left out, so that nothing comes twice."""
     source, conditions = start
-    select = Sql(f"SELECT {alias}.path AS path, {kind} AS kind, {alias}.key AS key FROM ") + source + " WHERE "
-    if query.parent is not None or not query.under:
-        return [select + all_of(conditions)]
-    return [select + all_of([*conditions, below(f"{alias}.path", path)]) for path in _outermost(query.under)]
+    path = f"{alias}.path"
+    select = Sql(f"SELECT {path} AS path, {kind} AS kind, {alias}.key AS key FROM ") + source + " WHERE "
+    within = () if query.within is None else _outermost(query.within)
+    if query.within is not None and (query.parent is not None or query.under):
+        conditions = [*conditions, any_of([path_within(path, each) for each in within])]
+    if query.parent is None and query.under:
+        return [select + all_of([*conditions, below(path, each)]) for each in _outermost(query.under)]
+    if query.parent is None and query.within is not None:
+        places = [place for each in within for place in (Sql(f"{path} = ?", (each,)), below(path, each))]
+        return [select + all_of([*conditions, place]) for place in places]
+    return [select + all_of(conditions)]
+
+
+def _by_md5(query: EntryQuery) -> bool:
+    return any(each.field == "path_md5" and each.op == "eq" for each in query.where)
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:
@@ -268,8 +285,11 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 def _files(query: EntryQuery) -> tuple[Sql, list[Sql]]:
     conditions = [Sql("a.account = ? AND a.trashed = 0", (query.account,))]
     source = Sql("attachments a INDEXED BY attachments_path")
-    if query.parent is not None:
+    if _by_md5(query):
+        source = Sql("attachments a INDEXED BY attachments_path_md5")
+    elif query.parent is not None:
         source = Sql("attachments a INDEXED BY attachments_folder")
+    if query.parent is not None:
         conditions.append(Sql("a.folder = ?", (query.parent,)))
     else:
         conditions.append(Sql("a.path IS NOT NULL"))
@@ -277,7 +297,7 @@ def _files(query: EntryQuery) -> tuple[Sql, list[Sql]]:
     if query.words is not None:
         conditions += _entry_words(query.words, "a")
         pieces = dict.fromkeys(p for part in search_parts(query.words) for p in part_pieces(query.account, part))
-        if pieces and query.parent is None:
+        if pieces and query.parent is None and not _by_md5(query):
             source = Sql("attachments a")
             found = "a.key IN (SELECT rowid FROM attachment_names WHERE attachment_names MATCH ?)"
             conditions.append(Sql(found, (" AND ".join(pieces),)))
@@ -290,6 +310,7 @@ def _folders(query: EntryQuery) -> tuple[Sql, list[Sql]]:
     conditions = [Sql("f.account = ?", (query.account,))]
     if query.parent is not None:
         conditions.append(Sql("f.parent = ?", (query.parent,)))
+    conditions += [condition(FOLDER_FIELDS, each) for each in query.where]
     if query.words is not None:
         conditions += _entry_words(query.words, "f")
     if query.scopes:

@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608 (the text is put together from constants only, every value is bound)
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, cast
 
 import apsw
@@ -20,7 +21,8 @@ FEW = 4_000
 
 REACH = 64
 MOST_PIECES = 3
-KNOWN_REACHES = 4_096
+MOST_GUESSES = 4_096
+GUESS_SECONDS = 60.0
 
 _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Decode]] = {
     ports.AccountKey: ("account_by_number", lambda key: (key.number,), codec.account_of),
@@ -61,7 +63,8 @@ class Reading:
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
         self._execute = connection.execute
         self._statements = statements
-        self._reaches: dict[str, int] = {}
+        self._guesses: dict[Hashable, int] = {}
+        self._guessed_until = 0.0
         self._keys = {kind: (statements[name], args, value) for kind, (name, args, value) in _KEYS.items()}
 
     def get(self, key: Key[R]) -> R | None:
@@ -109,8 +112,12 @@ class Reading:
 
     def small(self, source: Sql) -> bool:
         """Whether a source gives few rows."""
-        count = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + source + f" LIMIT {FEW + 1})"
-        return int(self.rows(count)[0][0]) <= FEW
+
+        def count() -> int:
+            few = Sql("SELECT count(*) FROM (SELECT 1 FROM ") + source + f" LIMIT {FEW + 1})"
+            return int(self.rows(few)[0][0])
+
+        return self._guess(source, count) <= FEW
 
     def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
         """The piece that narrows most, and the few others that are almost as rare.
@@ -127,12 +134,22 @@ class Reading:
 
     def _reach(self, piece: str) -> int:
         """How far back the newest names with a piece reach: the key of the last of them; 0 if there are fewer."""
-        if piece not in self._reaches:
-            if len(self._reaches) >= KNOWN_REACHES:
-                self._reaches.clear()
+
+        def last() -> int:
             rows = self.rows(Sql(self._statements["names_reach"], (piece, REACH)))
-            self._reaches[piece] = int(rows[0][0]) if rows else 0
-        return self._reaches[piece]
+            return int(rows[0][0]) if rows else 0
+
+        return self._guess(piece, last)
+
+    def _guess(self, about: Hashable, look: Callable[[], int]) -> int:
+        """What a look gave not long ago, or gives now."""
+        now = time.monotonic()
+        if now > self._guessed_until or len(self._guesses) >= MOST_GUESSES:
+            self._guesses.clear()
+            self._guessed_until = now + GUESS_SECONDS
+        if about not in self._guesses:
+            self._guesses[about] = look()
+        return self._guesses[about]
 
 
 # ---------------------------------------------------------------- queries without a window

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
-from msgspec import structs
 
-from holdfast.catalog.compile import Select
+from holdfast.catalog.compile import Select, Sql
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
@@ -51,12 +50,12 @@ class _Totals:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._known: OrderedDict[tuple[int, Query[Any]], int] = OrderedDict()
+        self._known: OrderedDict[tuple[int, Sql], int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def known(self, reading: Reading, query: Query[Any]) -> int | None:
+    def known(self, reading: Reading, query: Query[Any], select: Select) -> int | None:
         """The total in the snapshot that is being read, if it is known."""
-        key = self._key(reading, query)
+        key = self._key(reading, query, select)
         if key is None:
             return None
         with self._lock:
@@ -65,20 +64,21 @@ class _Totals:
                 self._known.move_to_end(key)
             return total
 
-    def keep(self, reading: Reading, query: Query[Any], total: int) -> None:
+    def keep(self, reading: Reading, query: Query[Any], select: Select, total: int) -> None:
         """Remember the total of the snapshot that is being read."""
-        key = self._key(reading, query)
+        key = self._key(reading, query, select)
         if key is not None:
             with self._lock:
                 self._known[key] = total
                 if len(self._known) > self._size:
                     self._known.popitem(last=False)
 
-    def _key(self, reading: Reading, query: Query[Any]) -> tuple[int, Query[Any]] | None:
+    def _key(self, reading: Reading, query: Query[Any], select: Select) -> tuple[int, Sql] | None:
         if not isinstance(query, AttachmentQuery | RecordQuery | EntryQuery | LinkQuery | VersionQuery):
             return None
+        # Not the query itself: to Python, one that asks for 1 equals one that asks for True.
         changes = reading.changes(query.account)
-        return None if changes is None else (changes, structs.replace(query, window=_NO_WINDOW))
+        return None if changes is None else (changes, select.total)
 
 
 class SqliteCatalog:
@@ -135,7 +135,7 @@ class SqliteCatalog:
         # One snapshot for the figure and the page, closed before this returns.
         self._connection.execute("BEGIN")
         try:
-            total = self._totals.known(self._reading, query)
+            total = self._totals.known(self._reading, query, select)
             return None if total is None else self._reading.page(query, select, total)
         finally:
             self._connection.execute("COMMIT")
@@ -146,10 +146,10 @@ class SqliteCatalog:
         select = reading.plan(query)
         if not query.window.total:
             return reading.page(query, select)
-        total = self._totals.known(reading, query)
+        total = self._totals.known(reading, query, select)
         if total is None:
             total = reading.total(select)
-            self._totals.keep(reading, query, total)
+            self._totals.keep(reading, query, select, total)
         return reading.page(query, select, total)
 
     def _remember_slow(self, text: str) -> None:

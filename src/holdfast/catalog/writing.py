@@ -82,11 +82,13 @@ class SqliteTx:
         self._rows.names.clear()
 
     def _guarded(self, work: Callable[[], T]) -> T:
+        if self.failure is not None:
+            # The engine may have given the transaction up, and a write now would stand alone.
+            raise self.failure
         try:
             return work()
         except apsw.Error as error:
             failure = core_error(error)
             if not isinstance(failure, Conflict):
-                # The engine may have rolled back already: the body must not go on as if nothing had happened.
                 self.failure = failure
             raise failure from error

@@ -1,6 +1,7 @@
 """Tokens, users and clients."""
 
 import datetime as dt
+import difflib
 import json
 import sys
 from typing import Annotated
@@ -11,6 +12,7 @@ from holdfast.cli.opening import USAGE, AccountName, Config, Data, fail, printab
 from holdfast.core.access import parse_scope
 from holdfast.core.credentials import Grant
 from holdfast.core.errors import HoldfastError
+from holdfast.core.model import PERMISSIONS
 from holdfast.core.ports import Window
 from holdfast.core.store import Store
 
@@ -29,13 +31,28 @@ Name = Annotated[str, typer.Option("--name", help="What people will know it by."
 def read_grant(allow: list[str], scopes: list[str] | None) -> Grant:
     """The permissions and scopes of the options, or one line about the one that cannot be read, and exit code 2."""
     for permission in allow:
-        known = permission == "*" or all(part.isidentifier() for part in permission.replace("-", "_").split("."))
-        if not known:
-            fail(f"--allow {printable(permission)}: not the name of a permission", USAGE)
+        _check_permission(permission)
     try:
         return Grant(frozenset(allow), tuple(parse_scope(scope) for scope in scopes or ()))
     except HoldfastError as error:
         fail(f"--scope: {error.detail}", USAGE)
+
+
+def _check_permission(permission: str) -> None:
+    """Vendors' keys are an open set; what is all but one of our own permissions is taken for a slip of the pen."""
+    if permission in PERMISSIONS:
+        return
+    close = difflib.get_close_matches(permission, sorted(PERMISSIONS), n=1, cutoff=0.85)
+    if close and permission not in _known_keys():
+        fail(f"--allow {printable(permission)}: there is no such permission; the closest is {close[0]}", USAGE)
+    if not all(part.isidentifier() for part in permission.replace("-", "_").split(".")):
+        fail(f"--allow {printable(permission)}: not the name of a permission", USAGE)
+
+
+def _known_keys() -> frozenset[str]:
+    from holdfast.app import permission_keys  # noqa: PLC0415 -- the command line starts without the web
+
+    return permission_keys()
 
 
 @tokens.command("create")
@@ -44,7 +61,9 @@ def create_token(
     name: Name,
     allow: Allow,
     scope: Scopes = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, help="Days until it expires; default never.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=36500, help="Days until it expires; default never.")
+    ] = None,
     data: Data = None,
     config: Config = None,
 ) -> None:

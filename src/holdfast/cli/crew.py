@@ -68,7 +68,9 @@ class Crew:
                         raise
                     except HoldfastError as error:
                         report.refused.append((_name(item), error.detail))
-                    except (OSError, UnicodeError) as error:
+                    except OSError as error:
+                        report.refused.append((_name(item), error.strerror or str(error)))
+                    except UnicodeError as error:
                         report.refused.append((_name(item), str(error)))
                     counted = report.done + report.unchanged + report.folders + len(report.refused)
                     progress.update(bar, advance=size, files=counted)

@@ -13,7 +13,10 @@ from holdfast.settings import Settings, SettingsError, load_settings
 
 T = TypeVar("T")
 
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything the server keeps; made on first use.")]
+# Text rather than a path: an empty one, as an unset variable gives it, must not come to mean the current folder.
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="PATH", help="Folder of everything the server keeps; made on first use.")
+]
 Config = Annotated[Path | None, typer.Option("--config", help="A holdfast.toml other than the data folder's.")]
 AccountName = Annotated[str, typer.Option("--account", help="Account, by its slug; made on first use.")]
 

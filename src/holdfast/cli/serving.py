@@ -3,12 +3,14 @@
 import functools
 import logging
 import resource
+import signal
+import socket
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from holdfast.cli.opening import USAGE, Config, Data, fail, read_settings, with_store
+from holdfast.cli.opening import USAGE, Config, Data, fail, printable, read_settings, with_store
 from holdfast.settings import Settings, SettingsError
 
 _BACKLOG = 16384
@@ -16,6 +18,9 @@ _HEAD_SECONDS = 10
 _HEAD_BYTES = 16384
 _OPEN_FILES = 65536
 _DRAIN_SECONDS = 30
+_PR_SET_PDEATHSIG = 1
+
+_log = logging.getLogger("holdfast.serve")
 
 
 def serve(
@@ -30,11 +35,14 @@ def serve(
 ) -> None:
     """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
     settings = read_settings(config, data=data, host=host, port=port, workers=workers)
+    host, port = _free_address(settings)
+    settings = read_settings(config, data=data, host=host, port=port, workers=workers)
     _set_up_logging(settings)
     _raise_open_files()
     _prepare(settings)
     if demo:
         _print_demo(settings)
+    _log.info("serving %s at %s", settings.data, _base_url(settings))
     _run(settings)
 
 
@@ -43,6 +51,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
     from holdfast.app import Options, build, dialect_names, named  # noqa: PLC0415 -- starts without the web
     from holdfast.compose import open_store  # noqa: PLC0415
 
+    _end_with_parent()
     _set_up_logging(settings)
     store = open_store(settings)
     chosen = settings.choose_dialects(dialect_names())
@@ -69,6 +78,30 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
     return build(store, named(chosen), options)
 
 
+def _free_address(settings: Settings) -> tuple[str, int]:
+    """The address to bind and a port that is free now, or one line and exit code 2.
+
+    The server's own socket shares its port with whoever else asks for it so that workers can, and a second server
+    started by mistake would take half of the requests of the first.
+    """
+    asked = f"{settings.host}:{settings.port}"
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            name: tuple[str, int] = probe.getsockname()[:2]
+            return name
+    except (OSError, UnicodeError) as error:
+        fail(f"cannot listen on {printable(asked)}: {getattr(error, 'strerror', None) or error}", USAGE)
+
+
+def _base_url(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.public_url or f"http://{host}:{settings.port}"
+
+
 def _prepare(settings: Settings) -> None:
     """Refuse a start that could not work, in one line, before any server process begins."""
     from holdfast.app import dialect_names  # noqa: PLC0415
@@ -85,7 +118,7 @@ def _print_demo(settings: Settings) -> None:
     from holdfast.cli.demo import curl_lines, prepare_demo  # noqa: PLC0415
 
     demo = with_store(settings, prepare_demo)
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    base = _base_url(settings)
     typer.echo(f"Holdfast serves the demo account at {base} (reference: {base}/docs)\n")
     typer.echo(f"Token: {demo.token}\n\n{curl_lines(base, demo)}\n")
     sys.stdout.flush()
@@ -113,6 +146,15 @@ def _run(settings: Settings) -> None:
         log_enabled=False,
     )
     server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when the one that started it is killed: nobody else would."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # noqa: PLC0415 -- only server processes need it
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _raise_open_files() -> None:

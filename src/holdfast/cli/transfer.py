@@ -33,10 +33,11 @@ class Item(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A walk's result: what to bring over, and what was passed by, with the reason."""
+    """A walk's result: what to bring over, what was passed by on purpose, and what could not be read, with reasons."""
 
     items: list[Item]
     skipped: list[tuple[str, str]]
+    refused: list[tuple[str, str]]
 
 
 def import_tree(
@@ -67,6 +68,7 @@ def import_tree(
         return await crew.run(found.items, lambda item: _bring(desk, item, hooks))
 
     report = with_store(read_settings(config, data=data), work)
+    report.refused[:0] = found.refused
     _finish(report, found.skipped, "uploaded")
 
 
@@ -101,9 +103,9 @@ def export_tree(
 
 def _finish(report: Report, skipped: list[tuple[str, str]], verb: str) -> None:
     for name, reason in skipped:
-        typer.echo(f"skipped  {printable(name)}: {reason}")
+        typer.echo(f"skipped  {printable(name)}: {printable(reason)}")
     for name, reason in report.refused:
-        typer.echo(f"refused  {printable(name)}: {reason}", err=True)
+        typer.echo(f"refused  {printable(name)}: {printable(reason)}", err=True)
     typer.echo(
         f"{report.done} files {verb} ({report.bytes} bytes), {report.unchanged} unchanged, {report.folders} folders, "
         f"{len(skipped)} skipped, {len(report.refused)} refused"
@@ -124,29 +126,39 @@ def _hooks(record: str | None) -> tuple[Hook, ...]:
 
 def _walk(source: Path, target: str) -> Found:
     """Every folder and regular file below the source, folders before what they hold."""
-    items: list[Item] = []
-    skipped: list[tuple[str, str]] = []
+    found = Found([], [], [])
     waiting = [(source, target)]
     while waiting:
         folder, path = waiting.pop()
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            skipped.append((str(folder), error.strerror or "unreadable"))
+            found.refused.append((str(folder), error.strerror or "unreadable"))
             continue
         for entry in entries:
             place = joined(path, entry.name)
-            status = entry.stat(follow_symlinks=False)
-            if entry.is_symlink():
-                skipped.append((entry.path, "symbolic link"))
-            elif stat.S_ISDIR(status.st_mode):
-                items.append(Item(Path(entry.path), place, None))
-                waiting.append((Path(entry.path), place))
-            elif stat.S_ISREG(status.st_mode):
-                items.append(Item(Path(entry.path), place, status.st_size))
-            else:
-                skipped.append((entry.path, "special file"))
-    return Found(items, skipped)
+            try:
+                item = _seen(entry, place, found)
+            except OSError as error:
+                found.refused.append((entry.path, error.strerror or "unreadable"))
+                continue
+            if item is not None and item.size is None:
+                waiting.append((item.local, place))
+    return found
+
+
+def _seen(entry: os.DirEntry[str], place: str, found: Found) -> Item | None:
+    status = entry.stat(follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
+        found.skipped.append((entry.path, "symbolic link"))
+    elif stat.S_ISDIR(status.st_mode):
+        found.items.append(Item(Path(entry.path), place, None))
+    elif stat.S_ISREG(status.st_mode):
+        found.items.append(Item(Path(entry.path), place, status.st_size))
+    else:
+        found.skipped.append((entry.path, "special file"))
+        return None
+    return None if stat.S_ISLNK(status.st_mode) else found.items[-1]
 
 
 async def _bring(desk: Desk, item: Item, hooks: tuple[Hook, ...]) -> Outcome:
@@ -232,12 +244,14 @@ class _Writer:
         self._skip = 1 if origin == ROOT else len(origin) + 1
         self._target = target
         self._twins = twins
+        self._inside: set[Path] = set()
 
     async def write(self, entry: Attachment | Folder) -> Outcome:
         path = entry.path or ROOT
         if path in self._twins:
             raise Conflict("another name differs from it only by case, and the target folder tells them not apart")
         local = self._target / path[self._skip :]
+        self._keep_inside(local.parent)
         if isinstance(entry, Folder):
             local.mkdir(parents=True, exist_ok=True)
             return Outcome.FOLDER
@@ -252,6 +266,17 @@ class _Writer:
             if digest.digest() != content.sha256:
                 raise ContentLost("its bytes are damaged in the store")
         return Outcome.DONE
+
+    def _keep_inside(self, folder: Path) -> None:
+        """Refuse to write through a link in the target folder to somewhere else. Raises `Conflict`."""
+        if folder in self._inside:
+            return
+        for above in (folder, *folder.parents):
+            if above == self._target:
+                break
+            if above.is_symlink():
+                raise Conflict(f"{above} is a symbolic link")
+        self._inside.add(folder)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from holdfast.core.model import (
     Folder,
     JsonObject,
     Ledger,
+    Link,
     PathScope,
     Record,
     RecordRef,
@@ -40,6 +41,7 @@ from holdfast.core.ports import (
     FolderKey,
     Key,
     LedgerKey,
+    LinkQuery,
     Page,
     PathKey,
     Query,
@@ -96,6 +98,15 @@ class Sight:
             narrowed = cast(Query[R], msgspec.structs.replace(query, scopes=self.actor.scopes))
         return await self._rows.find(narrowed)
 
+    async def links(self, query: LinkQuery) -> Page[Link]:
+        """The links of a query, those on records out of scope left out."""
+        page = await self._rows.find(query)
+        if not self.actor.scopes or not page.items:
+            return page
+        records = tuple({link.record: None for link in page.items})
+        seen = set((await self._rows.find(WithinQuery(self.account, records, self.actor.scopes))).items)
+        return Page(tuple(link for link in page.items if link.record in seen), page.next)
+
     async def attachment(self, id: str, *, trashed: bool = False) -> Attachment:
         """A live attachment (or a trashed one) within scope. Raises `NotFound`, `OutOfScope`."""
         found = await self._rows.get(AttachmentKey(self.account, id.lower()))
@@ -146,13 +157,13 @@ class Sight:
             raise OutOfScope
 
     async def folder(self, path: str) -> Folder:
-        """A folder within scope; the root is always there. Raises `NotFound`, `OutOfScope`."""
+        """A folder within scope; the root is always there. Raises `OutOfScope`, whatever is there, and `NotFound`."""
+        self.reach(path)
         found = (
             Folder(self.account, ROOT, 0, "") if path == ROOT else await self._rows.get(FolderKey(self.account, path))
         )
         if found is None:
             raise NotFound("folder")
-        self.reach(path)
         return found
 
     async def owner(self) -> Account:

@@ -48,7 +48,6 @@ from holdfast.core.ports import (
     VersionKey,
     VersionQuery,
     Window,
-    WithinQuery,
 )
 from holdfast.core.records import hangable, holds_nul, merged
 from holdfast.core.trash import trash, trash_if_homeless
@@ -61,13 +60,18 @@ OnConflict = Literal["fail", "rename", "replace"]
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """A record to hang an attachment on, and how. `most` bounds the attachments that the record may then hold."""
+    """A record to hang an attachment on, and how.
+
+    `most` bounds the attachments that the record may then hold. `id` is the link's, where the host application names
+    it.
+    """
 
     record: RecordRef
     role: str = "attachment"
     caption: str | None = None
     position: int = 0
     most: int | None = None
+    id: str | None = None
 
 
 class NewAttachment(msgspec.Struct, frozen=True):
@@ -107,10 +111,12 @@ class Expected(msgspec.Struct, frozen=True):
 
 
 class LinkChange(msgspec.Struct, frozen=True):
-    """What may be changed of a link; UNSET leaves a member as it is."""
+    """What may be changed of a link; UNSET leaves a member as it is. `attachment` and `record` are its two ends."""
 
     caption: str | msgspec.UnsetType | None = msgspec.UNSET
     position: int | msgspec.UnsetType = msgspec.UNSET
+    attachment: str | msgspec.UnsetType = msgspec.UNSET
+    record: RecordRef | msgspec.UnsetType = msgspec.UNSET
 
 
 ANY = Expected()
@@ -177,8 +183,7 @@ class Attachments:
         """The records it hangs on, as far as they are within scope. Raises `NotFound`, `OutOfScope`."""
         sight = self._guard.see(READ)
         attachment = await sight.attachment(id)
-        page = await sight.find(LinkQuery(sight.account, window, attachment=attachment.id))
-        return page if not sight.actor.scopes else await _visible(sight, page)
+        return await sight.links(LinkQuery(sight.account, window, attachment=attachment.id))
 
     async def links_of(self, ids: tuple[str, ...]) -> dict[str, tuple[Link, ...]]:
         """For each of these attachments the records it hangs on within scope, for lists that show them."""
@@ -186,9 +191,8 @@ class Attachments:
         found: dict[str, list[Link]] = {id: [] for id in ids}
         query: LinkQuery | None = LinkQuery(sight.account, Window(_BATCH), attachments=ids) if ids else None
         while query is not None:
-            page = await sight.find(query)
-            seen = page if not sight.actor.scopes else await _visible(sight, page)
-            for link in seen.items:
+            page = await sight.links(query)
+            for link in page.items:
                 found[link.attachment].append(link)
             more = None if page.next is None else Window(_BATCH, after=page.next)
             query = None if more is None else msgspec.structs.replace(query, window=more)
@@ -347,7 +351,7 @@ class Attachments:
         await hangable(work, hook.record, self._policy)
         if hook.most is not None:
             await _has_room(work, hook.record, hook.most)
-        at, id = work.tick(), self._ids()
+        at, id = work.tick(), hook.id or self._ids()
         link = Link(
             work.account, id, attachment.id, hook.record, hook.role, hook.position, hook.caption, at, work.actor.id
         )
@@ -445,17 +449,27 @@ class Attachments:
         return await self._guard.change(WRITE, body)
 
     async def relink(self, id: str, change: LinkChange) -> Link:
-        """Change caption or position of a link. Raises `NotFound`, `OutOfScope`."""
+        """Change a link; an attachment that loses its last home by it goes to the trash.
+
+        Raises `NotFound`, `OutOfScope`, `Conflict` when the attachment hangs there already in that role.
+        """
 
         async def body(work: Work) -> Link:
             link = await _link(work, id)
+            if change.record is not msgspec.UNSET:
+                await hangable(work, change.record, self._policy)
+            if change.attachment is not msgspec.UNSET:
+                await work.attachment(change.attachment)
             fields = {
                 name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
             }
             changed = msgspec.structs.replace(link, **fields)
             check_texts(changed.caption)
             await work.save(changed)
-            await work.log("attachment.relinked", link.attachment, {"record": str(link.record)}, work.tick())
+            await work.log("attachment.relinked", link.attachment, {"record": str(changed.record)}, work.tick())
+            left = await work.get(AttachmentKey(work.account, link.attachment))
+            if left is not None:
+                await trash_if_homeless(work, left)
             return changed
 
         return await self._guard.change(WRITE, body)
@@ -580,12 +594,6 @@ async def _link(work: Work, id: str) -> Link:
     await work.attachment(link.attachment)
     await work.within((link.record,))
     return link
-
-
-async def _visible(sight: Sight, page: Page[Link]) -> Page[Link]:
-    within = await sight.find(WithinQuery(sight.account, tuple(link.record for link in page.items), sight.actor.scopes))
-    seen = set(within.items)
-    return Page(tuple(link for link in page.items if link.record in seen), page.next)
 
 
 async def _free_name(work: Work, folder: str, name: str) -> str:

@@ -66,14 +66,7 @@ class Folders:
             raise Invalid("A folder cannot move into itself", fields={"path": "inside itself"})
 
         async def body(work: Work) -> Folder:
-            await work.folder(source)
-            above, _, name = target.rpartition("/")
-            await work.place(above or ROOT, name)
-            await self._fits(work, source, len(target) - len(source))
-            at = work.tick()
-            await work.tx.move(MoveTree(work.account, source, target, at, work.actor.id))
-            await work.log("folder.moved", source, {"to": target}, at)
-            return await work.folder(target)
+            return await relocate(work, source, target)
 
         return await self._guard.change(WRITE, body)
 
@@ -85,14 +78,14 @@ class Folders:
         account, one = sight.account, Window(limit=1, total=True)
         folders = await sight.find(EntryQuery(account, one, under=(path,), kinds=frozenset({"folder"})))
         files = await sight.find(EntryQuery(account, one, under=(path,), kinds=frozenset({"file"})))
-        links = await sight.find(LinkQuery(account, Window(limit=_BATCH), under=path))
+        links = await sight.links(LinkQuery(account, Window(limit=_BATCH), under=path))
         return Doomed((folders.total or 0) + 1, files.total or 0, links.items)
 
     async def links(self, path: str, window: Window) -> Page[Link]:
-        """The links of the attachments at or below a path. Raises `OutOfScope`."""
+        """The links of the attachments at or below a path, as far as they are within scope. Raises `OutOfScope`."""
         sight = self._guard.see(READ)
         sight.reach(path)
-        return await sight.find(LinkQuery(sight.account, window, under=path))
+        return await sight.links(LinkQuery(sight.account, window, under=path))
 
     async def delete(self, path: str) -> Doomed:
         """Delete a folder: folders below it vanish, attachments below it go to the trash, links or not.
@@ -105,26 +98,13 @@ class Folders:
 
         async def body(work: Work) -> Doomed:
             await work.folder(path)
-            links = await work.find(LinkQuery(work.account, Window(limit=_BATCH), under=path))
+            links = await work.links(LinkQuery(work.account, Window(limit=_BATCH), under=path))
             files = await self._trash_below(work, path)
             folders = await self._drop_below(work, path)
             await work.log("folder.deleted", path, {"folders": folders, "attachments": files}, work.tick())
             return Doomed(folders, files, links.items)
 
         return await self._guard.change(WRITE, body)
-
-    async def _fits(self, work: Work, source: str, growth: int) -> None:
-        if growth <= 0:
-            return
-        longest = EntryQuery(work.account, Window(limit=_BATCH), under=(source,))
-        while True:
-            page = await work.tx.find(longest)
-            for entry in page.items:
-                if len(entry.path or "") + growth > MAX_PATH:
-                    raise Invalid(f"{entry.path} would pass {MAX_PATH} characters", fields={"path": "too long"})
-            if page.next is None:
-                return
-            longest = msgspec.structs.replace(longest, window=Window(limit=_BATCH, after=page.next))
 
     async def _trash_below(self, work: Work, path: str) -> int:
         below = AttachmentQuery(work.account, Window(limit=_BATCH), under=(path,))
@@ -145,3 +125,29 @@ class Folders:
             count += len(page)
         await work.remove(await work.folder(path))
         return count + 1
+
+
+async def relocate(work: Work, source: str, target: str) -> Folder:
+    """Move a folder to a place where nothing is yet. Raises as `Folders.move` does."""
+    await work.folder(source)
+    above, _, name = target.rpartition("/")
+    await work.place(above or ROOT, name)
+    await _fits(work, source, len(target) - len(source))
+    at = work.tick()
+    await work.tx.move(MoveTree(work.account, source, target, at, work.actor.id))
+    await work.log("folder.moved", source, {"to": target}, at)
+    return await work.folder(target)
+
+
+async def _fits(work: Work, source: str, growth: int) -> None:
+    if growth <= 0:
+        return
+    longest = EntryQuery(work.account, Window(limit=_BATCH), under=(source,))
+    while True:
+        page = await work.tx.find(longest)
+        for entry in page.items:
+            if len(entry.path or "") + growth > MAX_PATH:
+                raise Invalid(f"{entry.path} would pass {MAX_PATH} characters", fields={"path": "too long"})
+        if page.next is None:
+            return
+        longest = msgspec.structs.replace(longest, window=Window(limit=_BATCH, after=page.next))

@@ -287,14 +287,16 @@ class AttachmentQuery(Query[Attachment], frozen=True):
 class EntryQuery(Query[Attachment | Folder], frozen=True):
     """The path tree as one list by path: folders and the live attachments that have a place.
 
-    `parent` (direct children) or `under` (all below one of these; none given: the whole tree). `kinds` narrows to
-    one sort of entry. `words` looks at the last segment; `where` holds on attachments only and drops folders.
+    `parent` (direct children) or `under` (all below one of these; none given: the whole tree). `within` narrows
+    further, to what is one of these paths or below it. `kinds` narrows to one sort of entry. `words` looks at the last
+    segment. `where` on `name`, `path` and `path_md5` holds on both; on any other field it drops folders.
     """
 
     account: int
     window: Window
     parent: str | None = None
     under: tuple[str, ...] = ()
+    within: tuple[str, ...] | None = None
     kinds: frozenset[Literal["file", "folder"]] = frozenset({"file", "folder"})
     words: str | None = None
     where: tuple[Where, ...] = ()

@@ -6,6 +6,7 @@ import msgspec
 
 from holdfast.core.access import Guard, Work
 from holdfast.core.errors import Conflict, Invalid, OutOfScope, Stale
+from holdfast.core.folders import relocate
 from holdfast.core.model import (
     READ,
     RECORDS_READ,
@@ -18,9 +19,11 @@ from holdfast.core.model import (
     TypeScope,
     has_control_characters,
 )
+from holdfast.core.paths import checked_folder
 from holdfast.core.policy import Policy
 from holdfast.core.ports import (
     AttachmentKey,
+    FolderKey,
     LinkQuery,
     Page,
     RecordKey,
@@ -37,24 +40,27 @@ _MAX_ATTRIBUTES = 256 * 1024
 
 
 class NewRecord(msgspec.Struct, frozen=True):
-    """What is said of a record when it is registered."""
+    """What is said of a record when it is registered. `folder` is made with it, unless it is there already."""
 
     ref: RecordRef
     attributes: JsonObject = {}
     parents: tuple[RecordRef, ...] = ()
     state: str | None = None
+    folder: str | None = None
 
 
 class RecordChange(msgspec.Struct, frozen=True):
     """What may be changed of a record; UNSET leaves a member as it is.
 
     `attributes` is merged at the first level, a null removes the key; with `replace` it takes the place of all.
+    `moves` is a folder that follows the record, from where to where; if there is none, nothing moves.
     """
 
     attributes: JsonObject | msgspec.UnsetType = msgspec.UNSET
     parents: tuple[RecordRef, ...] | msgspec.UnsetType = msgspec.UNSET
     state: str | msgspec.UnsetType | None = msgspec.UNSET
     replace: bool = False
+    moves: tuple[str, str] | None = None
 
 
 class Records:
@@ -123,7 +129,10 @@ class Records:
         return await self._guard.change(RECORDS_WRITE, body)
 
     async def change(self, ref: RecordRef, change: RecordChange, revisions: frozenset[int] | None = None) -> Record:
-        """Change what is known of a record. Raises `NotFound`, `OutOfScope`, `Stale`, `Invalid`."""
+        """Change what is known of a record.
+
+        Raises `NotFound`, `OutOfScope`, `Stale`, `Invalid`, and for the folder that follows as `Folders.move` does.
+        """
 
         async def body(work: Work) -> Record:
             record = await work.record(ref)
@@ -165,6 +174,8 @@ class Records:
         if not new.parents:
             _may_begin(work, new.ref)
         record = await register(work, new)
+        if new.folder is not None:
+            await work.ensure_folder(checked_folder(new.folder))
         if also is not None:
             record = msgspec.structs.replace(record, attributes={**record.attributes, **also(record)})
             await work.save(record)
@@ -193,6 +204,10 @@ class Records:
         await work.save(altered)
         await work.within((record.ref,))
         await work.log("record.updated", str(record.ref), {}, at)
+        if change.moves is not None:
+            source, target = map(checked_folder, change.moves)
+            if await work.get(FolderKey(work.account, source)) is not None:
+                await relocate(work, source, target)
         return altered
 
     async def _check_parents(self, work: Work, ref: RecordRef, parents: tuple[RecordRef, ...]) -> None:

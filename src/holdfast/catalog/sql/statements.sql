@@ -197,8 +197,8 @@ UPDATE links SET trashed = :trashed WHERE attachment = :attachment
 -- name: folder_by_path
 SELECT account, path, created_at, created_by FROM folders WHERE account = :account AND path = :path
 -- name: folder_add
-INSERT INTO folders (account, path, created_at, created_by, parent, folded)
-VALUES (:account, :path, :created_at, :created_by, :parent, :folded)
+INSERT INTO folders (account, path, created_at, created_by, parent, folded, path_md5)
+VALUES (:account, :path, :created_at, :created_by, :parent, :folded, path_md5(:path))
 -- name: folder_save
 UPDATE folders SET created_at = :created_at, created_by = :created_by WHERE account = :account AND path = :path
 -- name: folder_remove
@@ -214,9 +214,11 @@ WHERE account = :account AND number = :number
 DELETE FROM events WHERE account = :account AND number = :number
 
 -- name: folder_move
-UPDATE folders SET path = :target, parent = :parent, folded = :folded WHERE account = :account AND path = :source
+UPDATE folders SET path = :target, parent = :parent, folded = :folded, path_md5 = path_md5(:target)
+WHERE account = :account AND path = :source
 -- name: folders_below_move
-UPDATE folders SET path = :target || substr(path, :skip), parent = :target || substr(parent, :skip)
+UPDATE folders SET path = :target || substr(path, :skip), parent = :target || substr(parent, :skip),
+    path_md5 = path_md5(:target || substr(path, :skip))
 WHERE account = :account AND path >= :first AND path < :end
 -- name: attachments_in_move
 UPDATE attachments SET folder = :target, path = :target || substr(path, :skip),

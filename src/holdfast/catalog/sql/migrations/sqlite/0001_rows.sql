@@ -202,9 +202,11 @@ CREATE TABLE folders (
     created_by TEXT NOT NULL,
     parent TEXT NOT NULL,
     folded TEXT NOT NULL,
+    path_md5 TEXT NOT NULL,
     UNIQUE (account, path)
 ) STRICT;
 CREATE INDEX folders_within ON folders (account, parent, path);
+CREATE INDEX folders_path_md5 ON folders (account, path_md5);
 
 CREATE TABLE events (
     account INTEGER NOT NULL,
