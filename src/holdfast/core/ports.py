@@ -495,8 +495,8 @@ class Tx(Rows, Protocol):
         Unique: lease name; account slug; user e-mail; client name; token digest; record (account, type, id);
         attachment id, and path among the live ones; folder path (a live attachment's path and a folder's may not be
         equal: the core sees to that); version (attachment, number); link (attachment, record, role); stored answer
-        (account, actor, key). What a row hangs on, a record's parents too, must exist. An account's attachments are added in the order of `created_at` and of
-        `number`, which both grow and never change afterwards.
+        (account, actor, key). What a row hangs on, a record's parents too, must exist. An account's attachments are
+        added in the order of `created_at` and of `number`, which both grow and never change afterwards.
         """
         ...
 
