@@ -23,7 +23,7 @@ from holdfast.passwords import Argon2Passwords
 from holdfast.settings import Settings, local_path
 
 _LOW_SPACE = 1 << 30
-_FEW_FILES = 4096
+FEW_FILES = 4096
 
 
 class InstallationError(Exception):
@@ -117,7 +117,7 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
     yield _check_schema(settings)
     yield from _check_catalog(settings)
     yield _check_blobs(settings)
-    if open_files < _FEW_FILES:
+    if open_files < FEW_FILES:
         yield Finding(
             "warning",
             "open files",

@@ -13,11 +13,11 @@ import typer
 from holdfast.cli.opening import USAGE, Config, Data, fail, printable, read_settings, with_store
 from holdfast.settings import Settings, SettingsError
 
-_BACKLOG = 16384
-_HEAD_SECONDS = 10
-_HEAD_BYTES = 16384
-_OPEN_FILES = 65536
-_DRAIN_SECONDS = 30
+BACKLOG = 16384
+HEAD_SECONDS = 10
+READ_BUFFER = 256 * 1024
+OPEN_FILES = 65536
+DRAIN_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("holdfast.serve")
@@ -138,13 +138,13 @@ def _run(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=READ_BUFFER),
         loop=Loops.uvloop,
         websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_BACKLOG,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
         respawn_failed_workers=True,
-        workers_kill_timeout=_DRAIN_SECONDS,
+        workers_kill_timeout=DRAIN_SECONDS,
         log_enabled=False,
     )
     server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
@@ -162,7 +162,7 @@ def _end_with_parent() -> None:
 def _raise_open_files() -> None:
     """As many open files as the system allows, since each connection and each download is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
