@@ -161,11 +161,26 @@ def option_row(parameter: Any) -> str:  # noqa: ANN401 -- typer does not export 
     return f"| `{named}` | {note} | {parameter.help} |"
 
 
+ROUTES_START = "<!-- routes: written by docs/generate.py -->"
+ROUTES_END = "<!-- /routes -->"
+
+
+def api_page() -> str:
+    """The page of the native API with its table of routes written anew."""
+    page = (FOLDER / "api.md").read_text(encoding="utf-8")
+    before, _, rest = page.partition(ROUTES_START)
+    native = next(dialect for dialect in ALL if dialect.name == "native")
+    rows = [f"| {route.method} | `{route.path.replace(':path}', '}')}` | {route.summary} |" for route in native.routes]
+    table = ["", "", "| Method | Path | Does |", "|---|---|---|", *rows, "", ""]
+    return before + ROUTES_START + "\n".join(table) + ROUTES_END + rest.partition(ROUTES_END)[2]
+
+
 def pages() -> dict[Path, str]:
     """Render every generated page, by its path."""
     return {
         FOLDER / "settings.md": settings_page(),
         FOLDER / "cli.md": commands_page(),
+        FOLDER / "api.md": api_page(),
         FOLDER / "dialects" / "index.md": dialects_page(),
     }
 

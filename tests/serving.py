@@ -64,9 +64,7 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def attempt(
-    *arguments: str | Path, stdin: str = "", within: Sequence[str] = ()
-) -> subprocess.CompletedProcess[str]:
+def attempt(*arguments: str | Path, stdin: str = "", within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
     """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
     return subprocess.run(
         [*within, *PROGRAM, *map(str, arguments)],
@@ -85,7 +83,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """A holdfast command that goes on by itself, in a process group of its own; ended with the block."""
     with log.open("ab") as file:
         process = subprocess.Popen(
@@ -106,8 +106,6 @@ def started(command: Sequence[str], log: Path, settings: Mapping[str, str] | Non
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
 
 
 @contextmanager

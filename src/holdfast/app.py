@@ -4,16 +4,17 @@ import dataclasses
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from holdfast.core.store import Store
+from holdfast.core.upkeep.duties import Figure
 from holdfast.dialects import ALL
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Dialect
 from holdfast.web.dispatch import Dispatcher, RequestIds, Wiring
-from holdfast.web.limits import Counters
+from holdfast.web.limits import Counters, Crowd
 from holdfast.web.logs import AccessLog, JsonFormatter
 from holdfast.web.openapi import describe
 from holdfast.web.service import Service
@@ -31,7 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
-    lifespan, `stop` in reverse order. `open_metrics` False closes `/metrics` to all without
+    lifespan, `stop` in reverse order. `address_requests` and `address_uploads` bound what each client address has
+    under way at once in this process (None: no limit). `open_metrics` False closes `/metrics` to all without
     the permission admin. `access_log` takes JSON lines, one for each answered request, several at a time.
     """
 
@@ -41,9 +43,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     rates: Mapping[str, int | None] = {}
     choices: Mapping[str, Mapping[str, str | int]] = {}
     pace: Pace = Pace()
+    address_requests: int | None = 1024
+    address_uploads: int | None = 256
     open_metrics: bool = True
     access_log: Callable[[bytes], object] | None = None
     ready: Hook = _always_ready
+    figures: Callable[[], Iterable[Figure]] = tuple
     start: Sequence[Hook] = ()
     stop: Sequence[Hook] = ()
     clock: Callable[[], float] = time.time
@@ -91,10 +96,11 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     options = options or Options()
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
     access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
-    service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics)
+    service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics, figures=options.figures)
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
         counters=Counters(options.clock),
+        crowd=Crowd(options.address_requests, options.address_uploads),
         traffic=service.traffic,
         pace=options.pace,
         max_body=options.max_body,

@@ -9,21 +9,27 @@ from typing import Literal
 
 import msgspec
 
-from holdfast.blobs.disk import open_disk
+from holdfast.blobs.disk import DiskBlobs, open_disk
 from holdfast.catalog.inspection import SchemaVersions, damage_of, migrate_file, versions_of
 from holdfast.catalog.migrations import SchemaTooNew
-from holdfast.catalog.sqlite import open_sqlite
+from holdfast.catalog.snapshots import seal as seal_file
+from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policy import Policy
-from holdfast.core.ports import Blobs, Catalog
 from holdfast.core.store import Engines, Store
 from holdfast.media.sniff import sniff
 from holdfast.media.thumbnails import CagedThumbnails
 from holdfast.passwords import Argon2Passwords
 from holdfast.settings import Settings, local_path
 
+BACKUP_MARKER = "backup.json"
+"""The file that is in a backup's folder once a backup is complete."""
+
+RESTORING = "restoring"
+"""The folder that is in a data folder while it is not yet wholly restored."""
+
 _LOW_SPACE = 1 << 30
-_FEW_FILES = 4096
+FEW_FILES = 4096
 
 
 class InstallationError(Exception):
@@ -46,14 +52,19 @@ def now() -> int:
 
 def open_store(settings: Settings) -> Store:
     """Open the engines that the settings name, bringing the schema up to date. Raises `InstallationError`."""
+    _refuse_half_restored(settings)
+    catalog, blobs = _open_catalog(settings), _open_blobs(settings)
     engines = Engines(
-        catalog=_open_catalog(settings),
-        blobs=_open_blobs(settings),
+        catalog=catalog,
+        blobs=blobs,
         passwords=Argon2Passwords(),
         sniff=sniff,
         clock=now,
         entropy=os.urandom,
         renderer=CagedThumbnails(),
+        inventory=blobs,
+        segments=blobs.segments,
+        snapshots=catalog,
     )
     policy = Policy(
         upload_limit=int(settings.upload_limit), records=settings.records, trash_days=settings.trash_retention_days
@@ -61,8 +72,67 @@ def open_store(settings: Settings) -> Store:
     return Store(engines, policy)
 
 
+def open_rows(path: Path) -> SqliteCatalog:
+    """A catalog in a file outside the installation, such as a backup's. Raises `InstallationError`."""
+    try:
+        return open_sqlite(path)
+    except SchemaTooNew as error:
+        raise InstallationError(f"{path}: {error}") from None
+    except HoldfastError as error:
+        raise InstallationError(f"{path}: {error.detail}") from None
+
+
+def open_bytes(settings: Settings) -> DiskBlobs:
+    """The blob store that the settings name, alone. Raises `InstallationError`."""
+    return _open_blobs(settings)
+
+
+def open_folder(path: Path) -> DiskBlobs:
+    """A blob store in a folder outside the installation, such as a backup's. Raises `InstallationError`."""
+    try:
+        return open_disk(path)
+    except HoldfastError as error:
+        raise InstallationError(f"{path}: {error.detail}") from None
+
+
+def open_spare(location: str) -> DiskBlobs:
+    """A second blob store to mend the first from: a backup's folder, a blob folder, or its file:/// URL.
+
+    Raises `InstallationError`.
+    """
+    path = local_path(location) if location.startswith("file:") else Path(location).absolute()
+    if (path / BACKUP_MARKER).exists():
+        path /= "blobs"
+    if not path.is_dir():
+        raise InstallationError(f"{path}: there is no such folder")
+    return open_folder(path)
+
+
+def catalog_place(settings: Settings) -> Path:
+    """Where the catalog's file is, or will be. Raises `InstallationError` when it is none."""
+    return _sqlite_path(settings)
+
+
+def catalog_damage(settings: Settings) -> tuple[str, ...]:
+    """What the engine itself says is wrong with the catalog. Raises `InstallationError`."""
+    path = _sqlite_path(settings)
+    try:
+        return damage_of(path)
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def seal(path: Path) -> None:
+    """Make one durable file of a catalog that nobody has open. Raises `InstallationError`."""
+    try:
+        seal_file(path)
+    except HoldfastError as error:
+        raise InstallationError(f"{path}: {error.detail}") from None
+
+
 def migrate(settings: Settings) -> SchemaVersions:
     """Bring the schema up to date; the version found, and the one reached. Raises `InstallationError`."""
+    _refuse_half_restored(settings)
     path = _sqlite_path(settings)
     _make_folder(path.parent)
     try:
@@ -73,7 +143,12 @@ def migrate(settings: Settings) -> SchemaVersions:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
 
-def _open_catalog(settings: Settings) -> Catalog:
+def _refuse_half_restored(settings: Settings) -> None:
+    if (settings.data / RESTORING).exists():
+        raise InstallationError(f"data: {settings.data} is being restored; run holdfast restore again to finish it")
+
+
+def _open_catalog(settings: Settings) -> SqliteCatalog:
     path = _sqlite_path(settings)
     _make_folder(path.parent)
     try:
@@ -84,7 +159,7 @@ def _open_catalog(settings: Settings) -> Catalog:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
 
-def _open_blobs(settings: Settings) -> Blobs:
+def _open_blobs(settings: Settings) -> DiskBlobs:
     if not settings.blobs.startswith("file:"):
         raise InstallationError("blobs: only file:/// stores can be opened by this version")
     path = local_path(settings.blobs)
@@ -117,7 +192,7 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
     yield _check_schema(settings)
     yield from _check_catalog(settings)
     yield _check_blobs(settings)
-    if open_files < _FEW_FILES:
+    if open_files < FEW_FILES:
         yield Finding(
             "warning",
             "open files",

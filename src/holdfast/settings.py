@@ -90,6 +90,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30
+    upkeep: Annotated[
+        bool, Meta(description="Whether the server collects and verifies in the background, one process for all.")
+    ] = True
+    collect_interval_minutes: Annotated[
+        int, Meta(description="Minutes from one collecting in the background to the next.", ge=1, le=525600)
+    ] = 60
+    collect_grace_hours: Annotated[
+        int,
+        Meta(description="Hours that bytes stay after the last use of them; keep it above the longest upload.", ge=1),
+    ] = 24
+    compact_below_percent: Annotated[
+        int, Meta(description="A shared file is rewritten when less of it than this is in use.", ge=0, le=100)
+    ] = 50
+    verify_interval_hours: Annotated[
+        int, Meta(description="Hours from one verifying in the background to the next.", ge=1, le=8760)
+    ] = 24
+    verify_rate: Annotated[
+        Size, Meta(description="Bytes a second that verifying in the background reads; 0 is no limit.")
+    ] = Size(16 * 2**20)
     property_deck_rate_limit: Annotated[
         int, Meta(description="Requests a minute and user through the Property Deck API; 0 is no limit.", ge=0)
     ] = 60
@@ -105,6 +124,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["attachment", "inline"],
         Meta(description="Whether PropOps downloads are to be saved (attachment) or shown (inline)."),
     ] = "attachment"
+    address_requests: Annotated[
+        int,
+        Meta(description="Requests that one client address may have under way in one worker; 0 is no limit.", ge=0),
+    ] = 1024
+    address_uploads: Annotated[
+        int,
+        Meta(description="How many of these may be bringing a body; 0 is no limit.", ge=0),
+    ] = 256
     metrics_access: Annotated[
         Literal["open", "token"], Meta(description="Whether /metrics is open to all or needs a token.")
     ] = "open"

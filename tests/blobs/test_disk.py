@@ -252,7 +252,7 @@ async def test_what_is_planted_in_place_of_a_blob_is_refused(
     with pytest.raises(ContentLost):
         await anext(store.read(locator, ByteRange(0, len(data))))
     assert "missing or not a regular file" in caplog.text
-    assert [stored async for stored in store.scan()] == []
+    assert [stored.locator async for stored in store.scan()] == ([] if kind == "missing" else [within(root, path)])
     await store.close()
 
 
@@ -269,13 +269,31 @@ async def test_a_folder_replaced_by_a_link_is_not_followed(root: Path, tmp_path:
         with pytest.raises(ContentLost):
             await anext(store.read(locator, ByteRange(0, len(data))))
         await store.delete(locator)
-        assert [stored async for stored in store.scan()] == []
+        assert [(stored.kind, stored.locator) async for stored in store.scan()] == [("foreign", within(root, folder))]
         await store.close()
         folder.unlink()
         elsewhere.rename(folder)
     store = open_disk(root)
     assert await got(store, locator, len(data)) == data
     await store.close()
+
+
+async def test_what_is_none_of_the_store_s_is_told_apart(root: Path) -> None:
+    store = open_disk(root)
+    kept = [await put(store, SMALL), await put(store, LARGE)]
+    shelf = root / "7" / kept[1].split("/")[1]
+    planted = [shelf / "notes.txt", shelf / f"{'0' * 64}-{'0' * 16}", root / "7" / "zz", root / "old"]
+    planted += [root / "tmp" / "x", root / "segments" / "a.seg", root / "segments" / "README"]
+    for path in planted:
+        path.symlink_to("/etc/passwd")
+    found = [stored async for stored in store.scan()]
+    assert {stored.locator for stored in found if stored.kind == "foreign"} == {within(root, path) for path in planted}
+    assert {stored.locator for stored in found if stored.kind != "foreign"} == set(kept)
+    await store.close()
+
+
+def within(root: Path, path: Path) -> str:
+    return str(path.relative_to(root))
 
 
 OPENS = """
@@ -407,7 +425,7 @@ async def test_a_full_segment_is_followed_by_another(root: Path) -> None:
     store = open_disk(root, segment_size=200 * KIB)
     locators = [await put(store, SMALL) for _ in range(10)]
     assert len(tree(root)) == 4
-    assert [info.appending for info in await store.segments.segments()].count(True) == 1
+    assert [info.growing for info in await store.segments.segments()].count(True) == 1
     for locator in locators:
         assert await got(store, locator, len(SMALL)) == SMALL
     await store.close()
@@ -416,7 +434,7 @@ async def test_a_full_segment_is_followed_by_another(root: Path) -> None:
 async def test_a_segment_alone_tells_what_is_in_it(store: DiskBlobs) -> None:
     bodies = {await put(store, SMALL[:size], account=size): size for size in (0, 1, 100, 9000, 50 * KIB)}
     (info,) = await store.segments.segments()
-    frames = [frame async for frame in store.segments.reindex(info.segment)]
+    frames = [frame async for frame in store.segments.reindex(info.name)]
     assert {frame.locator: frame.length for frame in frames} == bodies
     assert all(frame.intact and frame.account == frame.length for frame in frames)
 
@@ -424,7 +442,7 @@ async def test_a_segment_alone_tells_what_is_in_it(store: DiskBlobs) -> None:
 async def test_more_frames_than_one_batch(store: DiskBlobs) -> None:
     locators = await asyncio.gather(*(put(store, b"%d" % number) for number in range(300)))
     (info,) = await store.segments.segments()
-    found = [frame.locator async for frame in store.segments.reindex(info.segment)]
+    found = [frame.locator async for frame in store.segments.reindex(info.name)]
     assert sorted(found) == sorted(locators)
 
 
@@ -472,15 +490,15 @@ async def test_compaction_moves_the_living_and_keeps_the_old_until_told(root: Pa
     await store.close()
     store = open_disk(root)
     (info,) = await store.segments.segments()
-    done = await store.segments.compact(info.segment, [*bodies, "f:other", "s:0000000000000000:32:1"])
+    done = await store.segments.compact(info.name, [*bodies, "f:other", "s:0000000000000000:32:1"])
     assert set(done.moved) == set(bodies)
     assert done.damaged == ()
     for old, new in done.moved.items():
         assert await got(store, old, len(bodies[old])) == await got(store, new, len(bodies[old])) == bodies[old]
     fresh = [frame async for frame in store.segments.reindex(next(iter(done.moved.values())).split(":")[1])]
     assert {frame.account for frame in fresh} == {3}
-    await store.segments.drop(info.segment)
-    await store.segments.drop(info.segment)
+    await store.segments.drop(info.name)
+    await store.segments.drop(info.name)
     assert len(tree(root)) == 1
     for old, new in done.moved.items():
         assert await got(store, new, len(bodies[old])) == bodies[old]
@@ -493,7 +511,7 @@ async def test_compaction_moves_the_living_and_keeps_the_old_until_told(root: Pa
 async def test_a_segment_in_use_is_left_alone(store: DiskBlobs) -> None:
     locator = await put(store, SMALL)
     (info,) = await store.segments.segments()
-    for work in (store.segments.compact(info.segment, [locator]), store.segments.drop(info.segment)):
+    for work in (store.segments.compact(info.name, [locator]), store.segments.drop(info.name)):
         with pytest.raises(Conflict):
             await work
     assert await got(store, locator, len(SMALL)) == SMALL

@@ -9,6 +9,7 @@ from holdfast.core.model import (
     Client,
     Event,
     Folder,
+    Lease,
     Ledger,
     Link,
     Record,
@@ -171,6 +172,8 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
     return Event(**{**fields, **changes})
 
 
+def lease(name: str = "collect", **changes: Any) -> Lease:
+    return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})
 def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:
     fields = {
         "account": account,

@@ -25,6 +25,7 @@ from holdfast.core.ports import (
     EventQuery,
     FolderKey,
     Key,
+    LeaseKey,
     LedgerKey,
     LinkKey,
     LinkQuery,
@@ -82,7 +83,8 @@ PAIRS: list[tuple[Row, Row, list[Key[Any]]]] = [
         structs.replace(ONE, name="two.pdf", trashed_at=None, properties={}),
         [AttachmentKey(1, "a-0001"), PathKey(1, "/a/two.pdf")],
     ),
-    (rows.blob(), rows.blob(refs=0, idle_since=8), [BlobKey(1, (1).to_bytes(32, "big"))]),
+    (rows.blob(), rows.blob(refs=0, idle_since=8, damaged_at=9), [BlobKey(1, (1).to_bytes(32, "big"))]),
+    (rows.lease(), rows.lease(holder="two", until=2**60, fence=2, done_at=7, place="1:é"), [LeaseKey("collect")]),
     (rows.folder("/f"), rows.folder("/f", created_by="other"), [FolderKey(1, "/f")]),
     (
         rows.answer(),

@@ -17,7 +17,8 @@ from holdfast.core.errors import (
     TooLarge,
     UnsupportedType,
 )
-from holdfast.core.model import ByteRange, RecordRef
+from holdfast.core.intake import check_type_on
+from holdfast.core.model import Account, AccountSettings, ByteRange, RecordRef
 from tests.core.office import PAGE, Office, cut_stream, stream
 
 LEASE = "Mietvertrag für Zoë — «final».pdf"
@@ -98,6 +99,42 @@ async def test_only_allowed_types_are_taken_and_the_bytes_decide(office: Office)
     await office.upload("real.pdf", b"%PDF-1.7 ...", folder="/")
     with pytest.raises(UnsupportedType):
         await office.upload("fake.pdf", b"<html><script>alert(1)</script>", folder="/")
+
+
+@pytest.mark.parametrize(
+    "near", ["image/png,text/html", "IMAGE/PNG", "image/png ", "image/pngx", "image/.*", "image/pn"]
+)
+async def test_a_type_is_allowed_by_exact_membership_alone(near: str) -> None:
+    account = Account(1, "acme", 0, AccountSettings(allowed_types_on={"case": ("image/png", "image/x+y")}))
+    check_type_on(account, "case", "image/png")
+    check_type_on(account, "job", near)
+    with pytest.raises(UnsupportedType):
+        check_type_on(account, "case", near)
+
+
+async def replaced(office: Office, id: str, data: bytes) -> None:
+    async with await office.desk().attachments.receive() as intake:
+        await intake.take(stream(data), name="new")
+        await office.desk().attachments.replace(id, intake)
+
+
+async def test_a_record_type_may_take_less_than_the_account(office: Office) -> None:
+    accounts = office.store.operator().accounts
+    await office.record("job:1")
+    await office.record("case:1")
+    page = await office.upload("page.html", b"<!doctype html>", folder="/")
+    await accounts.configure("acme", {"allowed_types_on": {"job": ("application/pdf",), "case": ()}})
+    report = await office.upload("real.pdf", b"%PDF-1.7 ...", on="job:1")
+    for record in ("job", "case"):
+        with pytest.raises(UnsupportedType):
+            await office.upload("fake.pdf", b"<!doctype html>", on=f"{record}:1")
+        with pytest.raises(UnsupportedType):
+            await office.desk().attachments.hang(page.id, Hook(RecordRef(record, "1")))
+    with pytest.raises(UnsupportedType):
+        await replaced(office, report.id, b"<!doctype html>")
+    await accounts.configure("acme", {"allowed_types_on": {"job": None}})
+    await replaced(office, report.id, b"<!doctype html>")
+    assert (await accounts.get("acme")).settings.allowed_types_on == {"case": ()}
 
 
 async def test_an_announced_digest_must_be_right(office: Office) -> None:

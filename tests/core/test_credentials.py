@@ -109,6 +109,11 @@ async def test_settings_change_one_by_one(office: Office) -> None:
     await accounts.configure("acme", {"quota_bytes": 5})
     changed = await accounts.configure("acme", {"trash_days": 7})
     assert (changed.settings.quota_bytes, changed.settings.trash_days) == (5, 7)
-    for wrong in ({"quota_bytes": -1}, {"allowed_types": ("not a type",)}):
+    for wrong in (
+        {"quota_bytes": -1},
+        {"allowed_types": ("not a type",)},
+        {"allowed_types_on": {"case": ("image/*",)}},
+        {"allowed_types_on": {"no type": ()}},
+    ):
         with pytest.raises(Invalid):
             await accounts.configure("acme", wrong)

@@ -57,8 +57,8 @@ async def check(root: Path, acknowledged: dict[str, int]) -> None:
         assert found == data, locator
     frames = {}
     for info in await store.segments.segments():
-        assert not info.appending
-        async for frame in store.segments.reindex(info.segment):
+        assert not info.growing
+        async for frame in store.segments.reindex(info.name):
             frames[frame.locator] = frame
     for locator, number in acknowledged.items():
         if locator.startswith("s:"):
@@ -66,7 +66,7 @@ async def check(root: Path, acknowledged: dict[str, int]) -> None:
             assert (frame.account, frame.sha256, frame.intact) == (number % 3, sha256(body(number)).digest(), True)
     await store.leftovers(-3600)
     at_rest = [stored async for stored in store.scan()]
-    assert {stored.kind for stored in at_rest} <= {"file", "frame"}
+    assert {stored.kind for stored in at_rest} <= {"whole", "shared"}
     assert acknowledged.keys() <= {stored.locator for stored in at_rest}
     await asyncio.gather(*(upload(store, number, lambda *_: None) for number in range(len(SIZES))))
     await store.close()

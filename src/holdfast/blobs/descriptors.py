@@ -5,9 +5,11 @@ import logging
 import os
 import stat
 import weakref
+from collections.abc import Callable
 
 from holdfast.blobs import folders
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.ports import Stored
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,19 @@ class OpenFile:
     def fileno(self) -> int:
         """The descriptor."""
         return self._fd
+
+
+def strange_entries(root: int, steps: folders.Steps, kind: str, is_ours: Callable[[str], bool]) -> list[Stored]:
+    """The entries of a folder that have no name of ours, or are not the `kind` of thing that such a name stands for.
+
+    They are named by their path below the root; one that leaves meanwhile is left out.
+    """
+    found = []
+    for name in folders.names(root, steps):
+        there = folders.kind_of(root, steps, name)
+        if there is not None and (there != kind or not is_ours(name)):
+            found.append(Stored("foreign", "/".join((*steps, name)), 0, 0))
+    return found
 
 
 def closed_with(owner: object, fd: int) -> "weakref.finalize[[int], object]":

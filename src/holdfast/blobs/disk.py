@@ -17,11 +17,10 @@ from holdfast.blobs.frames import PAYLOAD_MAX
 from holdfast.blobs.locators import FileAt, FrameAt
 from holdfast.blobs.root import Root, open_root
 from holdfast.blobs.segments import Segments
-from holdfast.blobs.stored import Stored
 from holdfast.blobs.syscalls import Syscalls, storage_failure
 from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.model import ByteRange
-from holdfast.core.ports import Clock, Entropy, Received
+from holdfast.core.ports import Clock, Entropy, Received, Stored
 
 _log = logging.getLogger(__name__)
 
@@ -90,17 +89,18 @@ class DiskBlobs:
             self.segments.remove(at)
 
     async def scan(self) -> AsyncIterator[Stored]:
-        """Everything at rest, then everything on its way, whether any row names it or not."""
+        """As `Inventory.scan`: everything at rest, then everything on its way."""
         loop = asyncio.get_running_loop()
         walk = chain(self.files.scan(), self.segments.scan())
         while (batch := await loop.run_in_executor(self.threads.reads, next, walk, None)) is not None:
             for stored in batch:
                 yield stored
-        for stored in await loop.run_in_executor(self.threads.reads, self.files.temporaries):
-            yield stored
+        for listed in (self.files.temporaries, self.files.foreign, self.segments.foreign):
+            for stored in await loop.run_in_executor(self.threads.reads, listed):
+                yield stored
 
     async def leftovers(self, age: float) -> int:
-        """Remove temporaries of dead writers last touched more than `age` seconds ago; how many there were."""
+        """As `Inventory.leftovers`."""
         before = self._clock() - int(age * 1_000_000)
         return await asyncio.get_running_loop().run_in_executor(self.threads.writes, self.files.sweep, before)
 

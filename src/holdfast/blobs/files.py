@@ -8,21 +8,22 @@ The suffix makes every commit a file of its own, so undoing one upload can never
 
 import asyncio
 import fcntl
+import functools
 import hashlib
 import logging
 import os
 import stat
 import weakref
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
 from holdfast.blobs import folders, locators
-from holdfast.blobs.descriptors import NEW_FILE, OLD_FILE, OpenFile, closed_with, read_failure
+from holdfast.blobs.descriptors import NEW_FILE, OLD_FILE, OpenFile, closed_with, read_failure, strange_entries
 from holdfast.blobs.locators import FileAt
 from holdfast.blobs.root import Root
-from holdfast.blobs.stored import Stored
 from holdfast.blobs.syscalls import FILE_MODE, storage_failure, write_all
 from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.model import ByteRange
+from holdfast.core.ports import Stored
 
 _log = logging.getLogger(__name__)
 
@@ -173,6 +174,17 @@ class Files:
                 found.append(Stored("temporary", name, status.st_size, status.st_mtime_ns // 1000))
         return found
 
+    def foreign(self) -> list[Stored]:
+        """What lies among the files and is none of ours: other names, links, devices; blocks."""
+        own = (*folders.TEMPORARY, *folders.SEGMENTS)
+        found = self._strange((), "folder", lambda name: name in own or locators.is_account(name))
+        found += self._strange(folders.TEMPORARY, "file", bool)
+        for account in filter(locators.is_account, folders.names(self._root.fd, ())):
+            found += self._strange((account,), "folder", locators.is_shelf)
+            for shelf in filter(locators.is_shelf, folders.names(self._root.fd, (account,))):
+                found += self._strange((account, shelf), "file", functools.partial(_is_placed, account, shelf))
+        return found
+
     def sweep(self, before: int) -> int:
         """Remove temporaries last written before that time (microseconds) whose writers are dead; how many. Blocks."""
         old = [entry.locator for entry in self.temporaries() if entry.modified_at < before]
@@ -239,7 +251,11 @@ class Files:
             at = locators.file_at(account, shelf, name)
             status = self._status((account, shelf), name)
             if at is not None and status is not None:
-                yield Stored("file", str(at), status.st_size, status.st_mtime_ns // 1000)
+                modified_at = status.st_mtime_ns // 1000
+                yield Stored("whole", str(at), status.st_size, modified_at, at.account, bytes.fromhex(at.digest))
+
+    def _strange(self, steps: folders.Steps, kind: str, is_ours: Callable[[str], bool]) -> list[Stored]:
+        return strange_entries(self._root.fd, steps, kind, is_ours)
 
     def _status(self, steps: folders.Steps, name: str) -> os.stat_result | None:
         try:
@@ -264,6 +280,10 @@ class Files:
             _log.warning("temporary blob cannot be removed", exc_info=True)
             return False
         return True
+
+
+def _is_placed(account: str, shelf: str, name: str) -> bool:
+    return locators.file_at(account, shelf, name) is not None
 
 
 class FolderSync:

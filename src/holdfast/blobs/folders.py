@@ -4,8 +4,10 @@ A path given to the kernel whole follows links planted in its middle; steps from
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from holdfast.blobs.syscalls import FOLDER_MODE
 
@@ -51,3 +53,15 @@ def names(root: int, steps: Steps) -> list[str]:
             return sorted(os.listdir(fd))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def kind_of(root: int, steps: Steps, name: str) -> Literal["file", "folder", "other"] | None:
+    """What an entry of a folder is, links not followed; None if it is not there."""
+    try:
+        with opened(root, steps) as fd:
+            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"

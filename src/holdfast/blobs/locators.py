@@ -84,6 +84,11 @@ def segment_file(segment: str) -> str:
     return f"{segment}.seg"
 
 
+def segment_prefix(segment: str) -> str:
+    """What the locators of all frames of a segment begin with."""
+    return f"s:{segment}:"
+
+
 def segment_of(name: str) -> str | None:
     """The segment kept in a file of that name, or None if it is none of ours."""
     match = _SEGMENT_FILE.fullmatch(name)

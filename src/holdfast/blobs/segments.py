@@ -18,15 +18,15 @@ import msgspec
 
 from holdfast.blobs import folders, frames, locators
 from holdfast.blobs.appending import Appender, Small
-from holdfast.blobs.descriptors import OpenFile, read_failure
+from holdfast.blobs.descriptors import OpenFile, read_failure, strange_entries
 from holdfast.blobs.frames import FRAME_HEADER, SEGMENT_HEADER, Header
 from holdfast.blobs.locators import FrameAt
 from holdfast.blobs.reading import read_exactly
 from holdfast.blobs.root import Root
-from holdfast.blobs.stored import Stored
 from holdfast.blobs.syscalls import storage_failure
 from holdfast.core.errors import Conflict, ContentLost, Unavailable
 from holdfast.core.model import ByteRange
+from holdfast.core.ports import Compaction, Segment, Stored
 
 _log = logging.getLogger(__name__)
 
@@ -40,16 +40,6 @@ _BATCH = 64
 Waiting = tuple[Small, asyncio.Future[FrameAt]]
 
 
-class SegmentInfo(msgspec.Struct, frozen=True):
-    """A segment on the disk: `size` of its file in bytes, `modified_at` in microseconds, and whether any process
-    still appends to it."""
-
-    segment: str
-    size: int
-    modified_at: int
-    appending: bool
-
-
 class Frame(msgspec.Struct, frozen=True):
     """A frame found in a segment; `intact` when its payload has its digest."""
 
@@ -58,13 +48,6 @@ class Frame(msgspec.Struct, frozen=True):
     sha256: bytes
     length: int
     intact: bool
-
-
-class Compaction(msgspec.Struct, frozen=True):
-    """Where live frames went (old locator to new), and the locators of those that could not be read whole."""
-
-    moved: dict[str, str]
-    damaged: tuple[str, ...]
 
 
 class Segments:
@@ -107,7 +90,7 @@ class Segments:
         """Forget the frame. Only this process knows; the space comes back by compaction."""
         self._tombstones.add(at)
 
-    async def segments(self) -> list[SegmentInfo]:
+    async def segments(self) -> list[Segment]:
         """The segments of all processes."""
         return await asyncio.get_running_loop().run_in_executor(self._root.threads.reads, self._list)
 
@@ -124,7 +107,8 @@ class Segments:
                 yield Frame(str(at), header.account, header.sha256, header.length, intact)
 
     async def compact(self, segment: str, live: Collection[str]) -> Compaction:
-        """Copy those frames durably to the open segment. The old segment stays until `drop`.
+        """Copy those frames durably to the open segment. The old segment stays until `drop`, and its age, by which
+        upkeep judges whether it may go, begins anew.
 
         A frame may have been acknowledged a moment ago and its row not be committed yet: before `drop`, let a grace
         time pass and see that no row names the segment any more.
@@ -141,6 +125,7 @@ class Segments:
         damaged: list[str] = []
         loop = asyncio.get_running_loop()
         file = await loop.run_in_executor(self._root.threads.reads, self._open_named, segment)
+        await loop.run_in_executor(self._root.threads.writes, _touch, file)
         for start in range(0, len(wanted), _BATCH):
             batch = wanted[start : start + _BATCH]
             found = await loop.run_in_executor(self._root.threads.reads, _load, file, batch)
@@ -165,14 +150,20 @@ class Segments:
         """Every frame that is not known to be deleted, a segment at a time, payloads unread; blocks."""
         for info in self._list():
             try:
-                file = self._open_named(info.segment)
+                file = self._open_named(info.name)
             except ContentLost:
                 continue
             yield [
-                Stored("frame", str(at), at.length, info.modified_at)
-                for at, _, _ in _walk(file, verify=False)
+                Stored("shared", str(at), at.length, info.modified_at, header.account, header.sha256)
+                for at, header, _ in _walk(file, verify=False)
                 if not self._tombstones.holds(at)
             ]
+
+    def foreign(self) -> list[Stored]:
+        """What lies among the segments and is none; blocks."""
+        return strange_entries(
+            self._root.fd, folders.SEGMENTS, "file", lambda name: locators.segment_of(name) is not None
+        )
 
     async def close(self) -> None:
         """Finish what waits and give back room that was taken in advance."""
@@ -220,7 +211,7 @@ class Segments:
         except OSError as error:
             raise read_failure(error, f"in segment {segment!r}") from error
 
-    def _list(self) -> list[SegmentInfo]:
+    def _list(self) -> list[Segment]:
         found = []
         for name in folders.names(self._root.fd, folders.SEGMENTS):
             segment = locators.segment_of(name)
@@ -232,11 +223,12 @@ class Segments:
                 _log.warning("segment %s cannot be opened", segment, exc_info=True)
                 continue
             status = os.fstat(file.fileno())
-            found.append(SegmentInfo(segment, status.st_size, status.st_mtime_ns // 1000, _is_locked(file)))
+            prefix, modified_at = locators.segment_prefix(segment), status.st_mtime_ns // 1000
+            found.append(Segment(segment, prefix, status.st_size, modified_at, _is_locked(file)))
         return found
 
     async def _is_appending(self, segment: str) -> bool:
-        return any(info.appending for info in await self.segments() if info.segment == segment)
+        return any(info.growing for info in await self.segments() if info.name == segment)
 
     def _unlink(self, segment: str) -> None:
         try:
@@ -331,6 +323,13 @@ def _load_one(file: OpenSegment, at: FrameAt) -> Small | None:
         return None
     payload = read_exactly(file.fileno(), at.length, at.offset + FRAME_HEADER)
     return Small(header.account, header.sha256, header.length, (payload,))
+
+
+def _touch(file: OpenFile) -> None:
+    try:
+        os.utime(file.fileno())
+    except OSError as error:
+        raise storage_failure(error) from error
 
 
 def _is_locked(file: OpenFile) -> bool:

@@ -48,6 +48,8 @@ def damage_of(path: Path) -> tuple[str, ...]:
     try:
         with translated():
             rows = connection.execute("PRAGMA integrity_check").fetchall()
+            loose = connection.execute("PRAGMA foreign_key_check").fetchall()
     finally:
         connection.close()
-    return tuple(str(row[0]) for row in rows if row[0] != "ok")
+    torn = (f"a row of {row[0]} hangs on a row of {row[2]} that is not there" for row in loose)
+    return (*(str(row[0]) for row in rows if row[0] != "ok"), *torn)

@@ -32,11 +32,12 @@ from holdfast.catalog.compile import (
     places,
     sort_keys,
 )
-from holdfast.catalog.folding import part_pieces, search_parts
+from holdfast.catalog.folding import part_pieces, prefix_end, search_parts
 from holdfast.catalog.rowcodec import (
     account_of,
     answer_of,
     attachment_of,
+    blob_of,
     client_of,
     event_of,
     folder_of,
@@ -50,10 +51,13 @@ from holdfast.core.model import Attachment, Folder, PathScope
 from holdfast.core.ports import (
     AccountQuery,
     AnswerQuery,
+    BlobQuery,
     ClientQuery,
     EntryQuery,
     EventQuery,
+    HistoryQuery,
     LinkQuery,
+    PlacedQuery,
     RecordQuery,
     Scalar,
     TokenQuery,
@@ -132,6 +136,36 @@ def plan_versions(query: VersionQuery) -> Select:
     source = "attachments a CROSS JOIN versions v ON v.attachment = a.key"
     keys = _keys("v.number", descending=True)
     return _List(columns, source, own, keys, version_of, lambda row: (row[2],)).select(query.window)
+
+
+def plan_history(query: HistoryQuery) -> Select:
+    """All versions in the account, by attachment."""
+    columns = "a.account, a.id, v.number, v.name, v.media_type, v.size, v.sha256, v.created_at, v.created_by, a.number"
+    own = [Sql("a.account = ?", (query.account,))]
+    source = "attachments a INDEXED BY attachments_number CROSS JOIN versions v ON v.attachment = a.key"
+    keys = _keys("a.number", "v.number")
+    return _List(columns, source, own, keys, version_of, lambda row: (row[9], row[2])).select(query.window)
+
+
+def plan_blobs(query: BlobQuery) -> Select:
+    """Blobs by digest, or idle ones by the time that they became so."""
+    columns = "account, sha256, size, locator, refs, created_at, idle_since, damaged_at"
+    own = [Sql("account = ?", (query.account,))]
+    if query.idle_before is None:
+        return _List(columns, "blobs", own, _keys("sha256"), blob_of, lambda row: (row[1],)).select(query.window)
+    own.append(Sql("idle_since < ?", (query.idle_before,)))
+    keys = _keys("idle_since", "sha256")
+    return _List(columns, "blobs", own, keys, blob_of, lambda row: (row[6], row[1])).select(query.window)
+
+
+def plan_placed(query: PlacedQuery) -> Select:
+    """Blobs of all accounts by the beginning of their locators."""
+    columns = "account, sha256, size, locator, refs, created_at, idle_since, damaged_at"
+    own = [Sql("locator >= ?", (query.prefix,))]
+    if (end := prefix_end(query.prefix)) is not None:
+        own.append(Sql("locator < ?", (end,)))
+    keys = _keys("locator", "account")
+    return _List(columns, "blobs", own, keys, blob_of, lambda row: (row[3], row[0])).select(query.window)
 
 
 def plan_events(query: EventQuery) -> Select:

@@ -13,8 +13,8 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import Ledger, RecordRef
-from holdfast.core.ports import Key, Page, Query, R, Standing, Tally
+from holdfast.core.model import Blob, Ledger, RecordRef
+from holdfast.core.ports import Figures, Hold, Key, Page, Query, R, Scalar, Standing, Tally
 
 FEW = 4_000
 """A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
@@ -39,6 +39,7 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ports.VersionKey: ("version_by_number", lambda key: (key.account, key.attachment, key.number), codec.version_of),
     ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
+    ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
     ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
@@ -53,6 +54,9 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.VersionQuery: plans.plan_versions,
     ports.LinkQuery: plans.plan_links,
     ports.EventQuery: plans.plan_events,
+    ports.BlobQuery: plans.plan_blobs,
+    ports.PlacedQuery: plans.plan_placed,
+    ports.HistoryQuery: plans.plan_history,
     ports.AnswerQuery: plans.plan_answers,
 }
 
@@ -118,6 +122,10 @@ class Reading:
             return int(self.rows(few)[0][0])
 
         return self._guess(source, count) <= FEW
+
+    def named(self, name: str, *args: Scalar) -> list[codec.DbRow]:
+        """All rows of a named statement."""
+        return self._execute(self._statements[name], args).fetchall()
 
     def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
         """The piece that narrows most, and the few others that are almost as rare.
@@ -194,9 +202,26 @@ def _usage(reading: Reading, query: ports.UsageQuery) -> Page[Ledger]:
     return Page(() if ledger is None else (ledger,))
 
 
+def _located(reading: Reading, query: ports.LocatedQuery) -> Page[Blob]:
+    found = (reading.named("blob_by_locator", locator) for locator in query.locators)
+    return Page(tuple(codec.blob_of(row) for rows in found for row in rows))
+
+
+def _holds(reading: Reading, query: ports.HoldQuery) -> Page[Hold]:
+    counts = (reading.named("hold_by_sha256", sha256, query.account)[0][0] for sha256 in query.digests)
+    return Page(tuple(Hold(sha256, int(count)) for sha256, count in zip(query.digests, counts, strict=True)))
+
+
+def _figures(reading: Reading, query: ports.FiguresQuery) -> Page[Figures]:
+    return Page((Figures(*reading.named("figures", *(query.account,) * 4)[0]),))
+
+
 _UNWINDOWED: Mapping[type[Any], Callable[[Reading, Any], Page[Any]]] = {
     ports.TallyQuery: _tally,
     ports.StandingQuery: _standing,
     ports.WithinQuery: _within,
     ports.UsageQuery: _usage,
+    ports.LocatedQuery: _located,
+    ports.HoldQuery: _holds,
+    ports.FiguresQuery: _figures,
 }

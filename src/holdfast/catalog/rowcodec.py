@@ -14,6 +14,7 @@ from holdfast.core.model import (
     Client,
     Event,
     Folder,
+    Lease,
     Ledger,
     Link,
     PathScope,
@@ -109,7 +110,7 @@ def version_of(row: DbRow) -> Version:
 
 def blob_of(row: DbRow) -> Blob:
     """A blob from its columns."""
-    return Blob(*row[:7])
+    return Blob(*row[:8])
 
 
 def link_of(row: DbRow) -> Link:
@@ -126,6 +127,11 @@ def event_of(row: DbRow) -> Event:
     """An event from its columns."""
     account, number, at, actor, kind, subject, data = row
     return Event(account, number, at, actor, kind, subject, _object.decode(data))
+
+
+def lease_of(row: DbRow) -> Lease:
+    """A lease from its columns."""
+    return Lease(*row[:6])
 
 
 def answer_of(row: DbRow) -> StoredAnswer:

@@ -16,6 +16,7 @@ from holdfast.core.model import (
     Client,
     Event,
     Folder,
+    Lease,
     Ledger,
     Link,
     Record,
@@ -64,6 +65,7 @@ class RowWriter:
             Link: self._add_link,
             Folder: self._add_folder,
             Event: self._add_event,
+            Lease: self._add_lease,
             StoredAnswer: self._add_answer,
         }
         self._save: Mapping[type[Any], _Verb] = {
@@ -79,6 +81,7 @@ class RowWriter:
             Link: self._save_link,
             Folder: self._save_folder,
             Event: self._save_event,
+            Lease: self._save_lease,
             StoredAnswer: self._save_answer,
         }
         self._remove: Mapping[type[Any], _Verb] = {
@@ -96,6 +99,7 @@ class RowWriter:
             Link: lambda row: self._drop("link_remove", row.account, row.id, account=row.account),
             Folder: lambda row: self._drop("folder_remove", row.account, row.path, account=row.account),
             Event: lambda row: self._drop("event_remove", row.account, row.number),
+            Lease: lambda row: self._drop("lease_remove", row.name),
             StoredAnswer: lambda row: self._drop("answer_remove", row.account, row.actor, row.key),
         }
 
@@ -305,10 +309,10 @@ class RowWriter:
 
     def _add_blob(self, row: Blob) -> None:
         args = (row.account, row.sha256, row.size, row.locator, row.refs, row.created_at, row.idle_since)
-        self._run("blob_add", *args)
+        self._run("blob_add", *args, row.damaged_at)
 
     def _save_blob(self, row: Blob) -> None:
-        args = (row.size, row.locator, row.refs, row.created_at, row.idle_since)
+        args = (row.size, row.locator, row.refs, row.created_at, row.idle_since, row.damaged_at)
         self._must("blob_save", *args, row.account, row.sha256)
 
     def _add_link(self, row: Link) -> None:
@@ -321,7 +325,7 @@ class RowWriter:
         self._must("link_save", *args, row.account, row.attachment, row.record.type, row.record.id)
         self.touched.add(row.account)
 
-    # ------------------------------------------------------------ folders and events
+    # ------------------------------------------------------------ folders, events and leases
 
     def _add_folder(self, row: Folder) -> None:
         args = (row.account, row.path, row.created_at, row.created_by, _parent(row.path), fold(row.name))
@@ -339,6 +343,12 @@ class RowWriter:
     def _save_event(self, row: Event) -> None:
         data = codec.encode(row.data)
         self._must("event_save", row.at, row.actor, row.kind, row.subject, data, row.account, row.number)
+
+    def _add_lease(self, row: Lease) -> None:
+        self._run("lease_add", row.name, row.holder, row.until, row.fence, row.done_at, row.place)
+
+    def _save_lease(self, row: Lease) -> None:
+        self._must("lease_save", row.holder, row.until, row.fence, row.done_at, row.place, row.name)
 
     def _add_answer(self, row: StoredAnswer) -> None:
         headers = codec.encode(row.headers)

@@ -3,6 +3,7 @@
 Several processes may use the same file: each write waits its turn, each read sees what was committed before it.
 """
 
+import asyncio
 import threading
 import time
 from collections import OrderedDict
@@ -16,11 +17,13 @@ from holdfast.catalog.compile import Select, Sql
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
+from holdfast.catalog.snapshots import snapshot_file
 from holdfast.catalog.statements import load_statements
 from holdfast.catalog.threads import Limits, Readers, Watch, Writer
 from holdfast.core.ports import (
     AttachmentQuery,
     EntryQuery,
+    FiguresQuery,
     Key,
     LinkQuery,
     Page,
@@ -86,7 +89,9 @@ class SqliteCatalog:
 
     def __init__(self, path: Path, writing: apsw.Connection, limits: Limits) -> None:
         statements = load_statements()
+        self._path = path
         self._loop_seconds = limits.loop_seconds
+        self._count_seconds = limits.count_seconds
         self._connection = connect(path, "loop", limits.busy_seconds)
         self._reading = Reading(self._connection, statements)
         self._watch = Watch(self._connection)
@@ -108,7 +113,8 @@ class SqliteCatalog:
             page = self._find_on_loop(query)
             if page is not None:
                 return page
-        return await self._readers.run(lambda reading: self._find_in_thread(reading, query))
+        seconds = self._count_seconds if isinstance(query, FiguresQuery) else None
+        return await self._readers.run(lambda reading: self._find_in_thread(reading, query), seconds)
 
     def _find_on_loop(self, query: Query[R]) -> Page[R] | None:
         """The page, or None if it has to come from a reader thread."""
@@ -161,6 +167,10 @@ class SqliteCatalog:
         """Run the body in a transaction, together with others that wait, and commit it durably."""
         return await self._writer.transact(body)
 
+    async def snapshot(self, target: str) -> None:
+        """As `Snapshots.snapshot`: a consistent copy, taken while others read and write."""
+        await asyncio.to_thread(snapshot_file, self._path, Path(target))
+
     async def close(self) -> None:
         """Finish what is under way and close the file."""
         await self._readers.close()
@@ -170,7 +180,7 @@ class SqliteCatalog:
 
 def _surely_scans(query: Query[Any]) -> bool:
     """Whether even planning the query reads more than a few rows, or it skips many."""
-    if isinstance(query, AttachmentQuery) and (query.scopes or query.under):
+    if isinstance(query, FiguresQuery) or (isinstance(query, AttachmentQuery) and (query.scopes or query.under)):
         return True
     return getattr(query, "window", _NO_WINDOW).offset > DEEP_OFFSET
 

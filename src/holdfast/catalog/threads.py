@@ -30,12 +30,14 @@ STEPS_BETWEEN_CHECKS = 2_000
 class Limits(msgspec.Struct, frozen=True):
     """How long things may take, in seconds, and how many readers there are.
 
-    `busy_seconds` waits for another process that writes; `reader_seconds` is a query's time in a reader thread, and
-    `loop_seconds` what a query may take of the event loop before it is given to a reader.
+    `busy_seconds` waits for another process that writes; `reader_seconds` is a query's time in a reader thread,
+    `count_seconds` that of a count over a whole account, and `loop_seconds` what a query may take of the event loop
+    before it is given to a reader.
     """
 
     busy_seconds: float = 10.0
     reader_seconds: float = 10.0
+    count_seconds: float = 3600.0
     loop_seconds: float = 0.003
     readers: int = 2
 
@@ -234,10 +236,10 @@ class Readers:
         self._pool = ThreadPoolExecutor(limits.readers, thread_name_prefix="holdfast-reader")
         self._idle: deque[tuple[apsw.Connection, Reading, Watch]] = deque()
 
-    async def run(self, work: Callable[[Reading], T]) -> T:
-        """The result of the work on a reader's connection. Raises `Unavailable` past the limit."""
+    async def run(self, work: Callable[[Reading], T], seconds: float | None = None) -> T:
+        """The result of the work on a reader's connection. Raises `Unavailable` past the limit, or past `seconds`."""
         cancelled = threading.Event()
-        deadline = time.monotonic() + self._limits.reader_seconds
+        deadline = time.monotonic() + (self._limits.reader_seconds if seconds is None else seconds)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, self._work, work, deadline, cancelled)
         except asyncio.CancelledError:

@@ -7,10 +7,12 @@ import typer
 
 from holdfast import __version__
 from holdfast.cli.accounts import accounts
+from holdfast.cli.backups import backup, restore
 from holdfast.cli.credentials import clients, tokens, users
 from holdfast.cli.maintenance import doctor, migrate, openapi
 from holdfast.cli.serving import serve
 from holdfast.cli.transfer import export_tree, import_tree
+from holdfast.cli.upkeep import collect, verify
 
 app = typer.Typer(
     name="holdfast",
@@ -43,6 +45,10 @@ app.add_typer(clients, name="client")
 app.add_typer(accounts, name="account")
 app.command("import")(import_tree)
 app.command("export")(export_tree)
+app.command("verify")(verify)
+app.command("collect")(collect)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("openapi")(openapi)

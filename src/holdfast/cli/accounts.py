@@ -1,5 +1,6 @@
 """Accounts: their limits and what they hold."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -27,6 +28,10 @@ def configure(
     allowed_types: Annotated[
         str | None, typer.Option(help="Media types with commas between, such as image/png,image/jpeg; none for all.")
     ] = None,
+    allowed_types_on: Annotated[
+        list[str] | None,
+        typer.Option(help="The same for a record type: TYPE=image/png,image/jpeg or TYPE=none; repeat it."),
+    ] = None,
     trash_days: Count = None,
     data: Data = None,
     config: Config = None,
@@ -41,6 +46,8 @@ def configure(
         change["max_file_bytes"] = _bytes("--max-file-bytes", max_file_bytes)
     if allowed_types is not None:
         change["allowed_types"] = _types(allowed_types)
+    if allowed_types_on:
+        change["allowed_types_on"] = dict(map(_types_on, allowed_types_on))
     if trash_days is not None:
         change["trash_days"] = _count("--trash-days", trash_days)
 
@@ -87,8 +94,15 @@ def _show(account: Account, usage: Ledger | None) -> None:
         typer.echo(f"bytes              {usage.bytes}")
     for field in AccountSettings.__struct_fields__:
         value = getattr(account.settings, field)
-        shown = ",".join(value) if isinstance(value, tuple) else value
-        typer.echo(f"{field:<18} {'-' if shown is None else shown}")
+        typer.echo(f"{field:<18} {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{type}={','.join(allowed)}" for type, allowed in sorted(value.items())) or "-"
+    return "-" if value is None else str(value)
 
 
 def _bytes(option: str, text: str) -> int | None:
@@ -104,6 +118,13 @@ def _count(option: str, text: str) -> int | None:
     if not text.isascii() or not text.isdigit():
         fail(f"{option}: expected a whole number or none", USAGE)
     return int(text)
+
+
+def _types_on(text: str) -> tuple[str, tuple[str, ...] | None]:
+    record_type, equals, listed = text.partition("=")
+    if not equals or not record_type:
+        fail("--allowed-types-on: expected TYPE=image/png,… or TYPE=none", USAGE)
+    return record_type, _types(listed)
 
 
 def _types(text: str) -> tuple[str, ...] | None:

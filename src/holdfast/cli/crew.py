@@ -4,12 +4,10 @@ import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from holdfast.cli.progress import progress_bar
 from holdfast.core.errors import HoldfastError, Unavailable
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -57,7 +55,7 @@ class Crew:
         that does not answer, ends it all."""
         report = Report()
         waiting = iter(zip(items, self._sizes, strict=True))
-        with _progress() as progress:
+        with progress_bar() as progress:
             bar = progress.add_task(self._title, total=sum(self._sizes), files=0, of=len(items))
 
             async def hand() -> None:
@@ -86,25 +84,3 @@ class Crew:
 
 def _name(item: object) -> str:
     return str(getattr(item, "local", None) or getattr(item, "path", item))
-
-
-def _progress() -> "Progress":
-    from rich.console import Console  # noqa: PLC0415 -- only long work needs it
-    from rich.progress import (  # noqa: PLC0415
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[files]}/{task.fields[of]}"),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

@@ -39,6 +39,21 @@ def read_settings(config: Path | None = None, **overrides: object) -> Settings:
         fail(str(error), USAGE)
 
 
+def existing(settings: Settings) -> Settings:
+    """The settings, if an installation is there already; else one line and exit code 2.
+
+    Upkeep of a mistyped folder would find all well in a new and empty installation.
+    """
+    from holdfast.compose import InstallationError, catalog_place  # noqa: PLC0415 -- opens the heavy rooms
+
+    try:
+        if catalog_place(settings).exists():
+            return settings
+    except InstallationError as error:
+        fail(str(error), USAGE)
+    fail(f"data: there is no installation in {printable(str(settings.data))}", USAGE)
+
+
 def with_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
     """Run work on the opened store and close it. A failure is one line and exit code 1."""
     from holdfast.compose import InstallationError, open_store  # noqa: PLC0415 -- opens the heavy rooms

@@ -11,13 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from holdfast.cli.opening import USAGE, Config, Data, fail, printable, read_settings, with_store
+from holdfast.core.upkeep.collecting import Rules
+from holdfast.core.upkeep.duties import Duties, Plan
+from holdfast.core.upkeep.verifying import Reading
 from holdfast.settings import Settings, SettingsError
 
-_BACKLOG = 16384
-_HEAD_SECONDS = 10
-_HEAD_BYTES = 16384
-_OPEN_FILES = 65536
-_DRAIN_SECONDS = 30
+BACKLOG = 16384
+HEAD_SECONDS = 10
+READ_BUFFER = 256 * 1024
+OPEN_FILES = 65536
+DRAIN_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
 
 _log = logging.getLogger("holdfast.serve")
@@ -54,6 +57,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
     _end_with_parent()
     _set_up_logging(settings)
     store = open_store(settings)
+    duties = Duties(store.operator().upkeep, _plan(settings))
     chosen = settings.choose_dialects(dialect_names())
     options = Options(
         public_url=settings.public_url or None,
@@ -70,12 +74,25 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             },
             "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
         },
+        address_requests=settings.address_requests or None,
+        address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
-        stop=(store.close,),
+        figures=duties.figures,
+        start=(duties.start,) if settings.upkeep else (),
+        stop=(store.close, duties.stop),
     )
     return build(store, named(chosen), options)
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(
+        collect_every=settings.collect_interval_minutes * 60,
+        verify_every=settings.verify_interval_hours * 3600,
+        rules=Rules(settings.collect_grace_hours * 3600, settings.compact_below_percent / 100),
+        reading=Reading(rate=settings.verify_rate, grace=settings.collect_grace_hours * 3600),
+    )
 
 
 def _free_address(settings: Settings) -> tuple[str, int]:
@@ -136,13 +153,13 @@ def _run(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEAD_SECONDS * 1000, max_buffer_size=_HEAD_BYTES),
+        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=READ_BUFFER),
         loop=Loops.uvloop,
         websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_BACKLOG,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
         respawn_failed_workers=True,
-        workers_kill_timeout=_DRAIN_SECONDS,
+        workers_kill_timeout=DRAIN_SECONDS,
         log_enabled=False,
     )
     server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
@@ -160,7 +177,7 @@ def _end_with_parent() -> None:
 def _raise_open_files() -> None:
     """As many open files as the system allows, since each connection and each download is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -179,21 +179,32 @@ class Sight:
             raise OutOfScope
 
 
+WARN_AT = (80, 95)
+"""Percent of a quota at which the account's log says so."""
+
+
 class Work(Sight):
     """One writing transaction of an actor: numbered, timed, logged and settled against the account's quota."""
 
-    __slots__ = ("_clock", "_ledger", "_tx")
+    __slots__ = ("_clock", "_ledger", "_owner", "_start", "_tx")
 
     def __init__(self, actor: Actor, tx: Tx, ledger: Ledger, now: int) -> None:
         super().__init__(actor, tx)
+        self._owner: Account | None = None
         self._tx = tx
-        self._ledger = ledger
+        self._ledger = self._start = ledger
         self._clock = now
 
     @property
     def ledger(self) -> Ledger:
         """The account's figures as this transaction leaves them."""
         return self._ledger
+
+    async def owner(self) -> Account:
+        """The account itself, which no change within its own desk alters: read once."""
+        if self._owner is None:
+            self._owner = await super().owner()
+        return self._owner
 
     def tick(self) -> int:
         """The time of a change: strictly later than every one handed out before in the account."""
@@ -218,6 +229,22 @@ class Work(Sight):
         if attachments > 0 and limits.quota_attachments is not None and ledger.attachments > limits.quota_attachments:
             raise QuotaExceeded(f"The account's quota of {limits.quota_attachments} attachments would be passed")
         self._ledger = ledger
+
+    async def warn(self) -> None:
+        """Log each quota that this transaction, taken as a whole, has brought to 80 or to 95 percent of its limit."""
+        start, end = self._start, self._ledger
+        if end.bytes <= start.bytes and end.attachments <= start.attachments:
+            return
+        limits = (await self.owner()).settings
+        quotas = (
+            ("bytes", limits.quota_bytes, start.bytes, end.bytes),
+            ("attachments", limits.quota_attachments, start.attachments, end.attachments),
+        )
+        for kind, limit, before, after in quotas:
+            for percent in WARN_AT:
+                if limit and before * 100 < percent * limit <= after * 100:
+                    data = {"kind": kind, "percent": percent, "limit": limit, "used": after}
+                    await self.log("account.quota_warning", kind, data, self.tick())
 
     async def log(self, kind: str, subject: str, data: JsonObject, at: int) -> None:
         """Append an event."""
@@ -330,6 +357,7 @@ class Guard:
                 await once.recall(tx, actor, now)
             work = Work(actor, tx, ledger, now)
             result = await body(work)
+            await work.warn()
             if once is not None:
                 await once.keep(tx, actor, now, told(result))
             if work.ledger is not ledger:

@@ -17,7 +17,7 @@ from holdfast.core.errors import (
     StorageFull,
     Unavailable,
 )
-from holdfast.core.intake import Intake, allowed_types
+from holdfast.core.intake import Intake, allowed_types, check_type_on
 from holdfast.core.model import (
     PURGE,
     READ,
@@ -221,7 +221,7 @@ class Attachments:
 
     async def _bytes(self, sight: Sight, name: str, media_type: str, sha256: bytes, at: int) -> Content:
         blob = await sight.get(BlobKey(sight.account, sha256))
-        if blob is None:
+        if blob is None or blob.damaged_at is not None:
             raise ContentLost
         locator, blobs = blob.locator, self._blobs
 
@@ -258,7 +258,7 @@ class Attachments:
 
         With `on_conflict` "replace" and something at the path, that attachment gets a new version instead.
         Raises `Invalid`, `NotFound` for a record, `OutOfScope`, `Conflict` for the path, `QuotaExceeded`,
-        `StorageFull`; nothing of the bytes remains then.
+        `UnsupportedType` for a record that takes no such files, `StorageFull`; nothing of the bytes remains then.
         """
         checked_name(new.name)
         check_texts(new.description, *(hook.caption for hook in new.hooks))
@@ -330,6 +330,7 @@ class Attachments:
         return attachment
 
     async def _revise(self, work: Work, attachment: Attachment, intake: Intake) -> Attachment:
+        await _suits_records(work, attachment, intake.media_type)
         at = work.tick()
         revised = msgspec.structs.replace(
             attachment,
@@ -349,6 +350,7 @@ class Attachments:
 
     async def _hang(self, work: Work, attachment: Attachment, hook: Hook) -> Link:
         await hangable(work, hook.record, self._policy)
+        check_type_on(await work.owner(), hook.record.type, attachment.media_type)
         if hook.most is not None:
             await _has_room(work, hook.record, hook.most)
         at, id = work.tick(), hook.id or self._ids()
@@ -439,7 +441,10 @@ class Attachments:
         return await self._guard.change(WRITE, body)
 
     async def hang(self, id: str, hook: Hook) -> Link:
-        """Link to a further record. Raises `NotFound`, `OutOfScope`, `Conflict` for the same record and role."""
+        """Link to a further record.
+
+        Raises `NotFound`, `OutOfScope`, `Conflict` for the same record and role, and `UnsupportedType`.
+        """
         check_texts(hook.caption, hook.role)
 
         async def body(work: Work) -> Link:
@@ -518,9 +523,16 @@ async def _release(work: Work, version: Version) -> None:
 async def _hold(work: Work, intake: Intake) -> bool:
     """Count one more version that holds the bytes; whether the row relies on those that this intake wrote."""
     blob = await work.get(BlobKey(work.account, intake.sha256))
-    if blob is not None:
+    if blob is not None and blob.damaged_at is None:
         await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1, idle_since=None))
         return False
+    if blob is not None and intake.locator is not None:
+        # The same bytes, sent again, mend what was damaged.
+        await work.save(
+            msgspec.structs.replace(blob, locator=intake.locator, refs=blob.refs + 1, idle_since=None, damaged_at=None)
+        )
+        await work.log("content.restored", blob.sha256.hex(), {"size": blob.size}, work.tick())
+        return True
     if intake.locator is None:
         raise Unavailable("The stored copy of these bytes has just been removed; send them again")
     await work.add(Blob(work.account, intake.sha256, intake.size, intake.locator, 1, work.tick()))
@@ -558,7 +570,19 @@ async def _describe(work: Work, attachment: Attachment, change: Description) -> 
     return described
 
 
+async def _suits_records(work: Work, attachment: Attachment, media_type: str) -> None:
+    """Whether new content of that type may hang where the attachment hangs. Raises `UnsupportedType`."""
+    account = await work.owner()
+    window: Window | None = Window(_BATCH) if account.settings.allowed_types_on else None
+    while window is not None:
+        page = await work.find(LinkQuery(work.account, window, attachment=attachment.id))
+        for link in page.items:
+            check_type_on(account, link.record.type, media_type)
+        window = None if page.next is None else Window(_BATCH, after=page.next)
+
+
 async def _bring_back(work: Work, attachment: Attachment, version: Version) -> Attachment:
+    await _suits_records(work, attachment, version.media_type)
     blob = await work.get(BlobKey(work.account, version.sha256))
     if blob is None:
         raise ContentLost

@@ -90,8 +90,8 @@ class Intake:
             raise UnsupportedType(f"Files of type {self.media_type} are not accepted here")
 
     async def store(self, known: Blob | None) -> None:
-        """Make the bytes durable, unless a blob in use already holds them."""
-        if self._locator is None and (known is None or known.refs == 0):
+        """Make the bytes durable, unless a sound blob in use already holds them."""
+        if self._locator is None and (known is None or known.refs == 0 or known.damaged_at is not None):
             self._locator = await self._writer.commit()
 
     def taken(self) -> None:
@@ -107,3 +107,10 @@ def allowed_types(account: Account) -> frozenset[str] | None:
     """The exact media types that the account accepts, None for all."""
     allowed = account.settings.allowed_types
     return None if allowed is None else frozenset(allowed)
+
+
+def check_type_on(account: Account, record_type: str, media_type: str) -> None:
+    """Whether such a file may hang on records of that type. Raises `UnsupportedType`."""
+    allowed = account.settings.allowed_types_on.get(record_type)
+    if allowed is not None and media_type not in allowed:
+        raise UnsupportedType(f"Files of type {media_type} are not accepted on a {record_type}")

@@ -113,13 +113,18 @@ class Actor(msgspec.Struct, frozen=True):
 
 
 class AccountSettings(msgspec.Struct, frozen=True):
-    """What an operator may set for one account; None means the installation's default, or no limit."""
+    """What an operator may set for one account; None means the installation's default, or no limit.
+
+    `allowed_types` are exact media types. `allowed_types_on` narrows them further for what hangs on records of a
+    type; a type that it does not name takes all that the account takes.
+    """
 
     quota_bytes: int | None = None
     quota_attachments: int | None = None
     max_file_bytes: int | None = None
     allowed_types: tuple[str, ...] | None = None
     trash_days: int | None = None
+    allowed_types_on: Mapping[str, tuple[str, ...]] = {}
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -262,7 +267,8 @@ class Version(msgspec.Struct, frozen=True):
 class Blob(msgspec.Struct, frozen=True):
     """Bytes at rest: stored once in an account, wherever `locator` says.
 
-    `refs` counts the versions that hold it; `idle_since` is when the count last fell to zero.
+    `refs` counts the versions that hold it; `idle_since` is when the count last fell to zero; `damaged_at` is when its
+    bytes were found to be gone or changed: from then on they are not served, until they are whole again.
     """
 
     account: int
@@ -272,6 +278,7 @@ class Blob(msgspec.Struct, frozen=True):
     refs: int
     created_at: int
     idle_since: int | None = None
+    damaged_at: int | None = None
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -315,6 +322,21 @@ class Event(msgspec.Struct, frozen=True):
     kind: str
     subject: str
     data: JsonObject
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Which process of several does a duty: `holder` has it to itself until `until`.
+
+    `fence` grows with every change of hands, so that a holder that was passed over finds out. `done_at` is when the
+    duty was last done whole, `place` where it goes on if it was not.
+    """
+
+    name: str
+    holder: str
+    until: int
+    fence: int
+    done_at: int | None = None
+    place: str = ""
 
 
 class StoredAnswer(msgspec.Struct, frozen=True):

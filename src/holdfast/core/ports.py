@@ -9,7 +9,7 @@ An adapter raises `Unavailable` when its engine cannot answer, `StorageFull` whe
 `add` or `save` breaks a uniqueness rule; it validates nothing that the core has validated.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from holdfast.core.model import (
     Client,
     Event,
     Folder,
+    Lease,
     Ledger,
     Link,
     Record,
@@ -52,6 +53,7 @@ Row = (
     | Folder
     | Event
     | StoredAnswer
+    | Lease
 )
 
 
@@ -158,6 +160,12 @@ class FolderKey(Key[Folder], frozen=True):
 
     account: int
     path: str
+
+
+class LeaseKey(Key[Lease], frozen=True):
+    """A lease by the name of its duty."""
+
+    name: str
 
 
 class AnswerKey(Key[StoredAnswer], frozen=True):
@@ -386,6 +394,67 @@ class UsageQuery(Query[Ledger], frozen=True):
     account: int
 
 
+# ---------------------------------------------------------------- what upkeep asks
+
+
+class BlobQuery(Query[Blob], frozen=True):
+    """An account's blobs by digest; with `idle_before`, those idle since before that time, the longest first."""
+
+    account: int
+    window: Window
+    idle_before: int | None = None
+
+
+class LocatedQuery(Query[Blob], frozen=True):
+    """The blobs of any account that lie at one of these locators; a locator that no row names gives nothing."""
+
+    locators: tuple[str, ...]
+
+
+class PlacedQuery(Query[Blob], frozen=True):
+    """The blobs of all accounts whose locators begin with `prefix`, by locator."""
+
+    prefix: str
+    window: Window
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """How many versions hold the bytes of a digest, trashed ones too."""
+
+    sha256: bytes
+    versions: int
+
+
+class HoldQuery(Query[Hold], frozen=True):
+    """A hold for each of these digests, in their order."""
+
+    account: int
+    digests: tuple[bytes, ...]
+
+
+class HistoryQuery(Query[Version], frozen=True):
+    """All versions in the account, by the number of their attachment, then their own."""
+
+    account: int
+    window: Window
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What an account's rows add up to: `bytes` and `attachments` as its ledger should say, and its blobs' number and
+    bytes."""
+
+    bytes: int
+    attachments: int
+    blobs: int
+    blob_bytes: int
+
+
+class FiguresQuery(Query[Figures], frozen=True):
+    """One set of figures, counted from all rows of the account; may take minutes."""
+
+    account: int
+
+
 # ---------------------------------------------------------------- changes of many rows at once
 
 
@@ -423,12 +492,11 @@ class Tx(Rows, Protocol):
     async def add(self, row: Row) -> None:
         """Insert. Raises `Conflict` if its key, or another unique value, is taken.
 
-        Unique: account slug; user e-mail; client name; token digest; record (account, type, id); attachment id, and
-        path among the live ones; folder path (a live attachment's path and a folder's may not be equal: the core
-        sees to that); version (attachment, number); link (attachment, record, role); stored
-        answer (account, actor, key). What a row hangs on, a record's
-        parents too, must exist. An account's attachments are added in the order of `created_at` and of `number`, which
-        both grow and never change afterwards.
+        Unique: lease name; account slug; user e-mail; client name; token digest; record (account, type, id);
+        attachment id, and path among the live ones; folder path (a live attachment's path and a folder's may not be
+        equal: the core sees to that); version (attachment, number); link (attachment, record, role); stored answer
+        (account, actor, key). What a row hangs on, a record's parents too, must exist. An account's attachments are
+        added in the order of `created_at` and of `number`, which both grow and never change afterwards.
         """
         ...
 
@@ -512,6 +580,88 @@ class Blobs(Protocol):
 
     async def close(self) -> None:
         """Finish what is under way."""
+        ...
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One thing found at rest or on its way. `size` in bytes, `modified_at` in microseconds since the epoch.
+
+    `whole` has a place of its own; `shared` lies in a segment, and has its time; `temporary` is on its way, or its
+    writer is dead; `foreign` is nothing that this store has made. `locator` is the catalog's name of the first two,
+    the store's own of the others. `account` and `sha256` are what the store itself remembers of the blob.
+    """
+
+    kind: Literal["whole", "shared", "temporary", "foreign"]
+    locator: str
+    size: int
+    modified_at: int
+    account: int | None = None
+    sha256: bytes | None = None
+
+
+class Inventory(Protocol):
+    """All that a blob store holds, whether any row names it or not."""
+
+    def scan(self) -> AsyncIterator[Stored]:
+        """Everything there, in any order. What arrives or leaves meanwhile may be left out."""
+        ...
+
+    async def leftovers(self, age: float) -> int:
+        """Remove temporaries of dead writers last touched more than `age` seconds ago; how many there were."""
+        ...
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """A place that many blobs share: `size` in bytes, `modified_at` in microseconds, and whether it still grows.
+
+    The locators of all its blobs, and no others, begin with `prefix`.
+    """
+
+    name: str
+    prefix: str
+    size: int
+    modified_at: int
+    growing: bool
+
+
+class Compaction(msgspec.Struct, frozen=True):
+    """Where blobs went (old locator to new), and the locators of those that could not be read whole."""
+
+    moved: dict[str, str]
+    damaged: tuple[str, ...]
+
+
+class Segments(Protocol):
+    """Places that many blobs share, where the room of a deleted blob comes back only by moving the others."""
+
+    async def segments(self) -> list[Segment]:
+        """Those of all processes."""
+        ...
+
+    async def compact(self, segment: str, live: Collection[str]) -> Compaction:
+        """Copy those blobs durably elsewhere. The segment stays until `drop`, and its age counts anew.
+
+        Raises `Conflict` while it grows, `ContentLost` if it is not there, `StorageFull` or `Unavailable` when the copy
+        fails.
+        """
+        ...
+
+    async def drop(self, segment: str) -> None:
+        """Remove it; removing what is gone does nothing. Readers that have begun may finish.
+
+        Raises `Conflict` while it grows, `Unavailable`.
+        """
+        ...
+
+
+class Snapshots(Protocol):
+    """A catalog that can give a whole copy of itself while it is in use."""
+
+    async def snapshot(self, target: str) -> None:
+        """Write all that was committed before the call to one durable file at that path, which is not there yet.
+
+        Raises `StorageFull`, `Unavailable`; nothing is at the path then.
+        """
         ...
 
 

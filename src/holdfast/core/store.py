@@ -13,6 +13,7 @@ from holdfast.core.events import Events
 from holdfast.core.folders import Folders
 from holdfast.core.idempotency import Once, stored_answer
 from holdfast.core.identity import uuid7
+from holdfast.core.leases import Leases
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
 from holdfast.core.policy import Policy
 from holdfast.core.ports import (
@@ -21,18 +22,24 @@ from holdfast.core.ports import (
     Catalog,
     Clock,
     Entropy,
+    Inventory,
     Passwords,
     Renderer,
+    Segments,
+    Snapshots,
     Sniff,
     UsageQuery,
     Window,
 )
 from holdfast.core.records import Records
 from holdfast.core.renditions import Renditions, Thumbnails
+from holdfast.core.upkeep.front import Upkeep
+from holdfast.core.upkeep.stock import Stock
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """The adapters that a store stands on. Without a renderer no file has a thumbnail."""
+    """The adapters that a store stands on. Without a renderer no file has a thumbnail; without an inventory nobody
+    looks for bytes that no row names, without segments none are compacted, without snapshots there is no backup."""
 
     catalog: Catalog
     blobs: Blobs
@@ -41,6 +48,9 @@ class Engines(msgspec.Struct, frozen=True):
     clock: Clock
     entropy: Entropy
     renderer: Renderer | None = None
+    inventory: Inventory | None = None
+    segments: Segments | None = None
+    snapshots: Snapshots | None = None
 
 
 class Desk:
@@ -118,9 +128,12 @@ class Desk:
 class Operator:
     """The system's own desk: accounts and credentials of the whole installation, for the command line and upkeep."""
 
-    def __init__(self, accounts: Accounts, credentials: Credentials, desk: Callable[[Actor], Desk]) -> None:
+    def __init__(
+        self, accounts: Accounts, credentials: Credentials, upkeep: Upkeep, desk: Callable[[Actor], Desk]
+    ) -> None:
         self.accounts = accounts
         self.credentials = credentials
+        self.upkeep = upkeep
         self._desk = desk
 
     def desk(self, account: Account) -> Desk:
@@ -162,7 +175,10 @@ class Store:
 
     def operator(self) -> Operator:
         """The system's own desk. Not for callers over the network."""
-        return Operator(Accounts(self._engines.catalog, self._engines.clock), self._credentials, self.desk)
+        engines = self._engines
+        stock = Stock(engines.catalog, engines.blobs, engines.clock, engines.inventory, engines.segments)
+        upkeep = Upkeep(stock, self.policy, Leases(engines.catalog, engines.clock, engines.entropy), engines.snapshots)
+        return Operator(Accounts(engines.catalog, engines.clock), self._credentials, upkeep, self.desk)
 
     async def probe(self) -> None:
         """Whether the engines answer. Raises `Unavailable`."""

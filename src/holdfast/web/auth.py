@@ -62,6 +62,16 @@ class Site:
             peer = address
         return peer
 
+    def counted(self, req: Request) -> str | None:
+        """What requests under way are counted by: the client's address block.
+
+        None for a trusted proxy that does not say whom it speaks for: a limit would close the door to all behind it.
+        """
+        address = self.client(req)
+        if not address or (self._networks and self.trusts(address)):
+            return None
+        return address_block(address) if ":" in address else address
+
     def base_url(self, req: Request) -> str:
         """Scheme and authority for absolute URLs, without a trailing slash."""
         if self._public_url is not None:

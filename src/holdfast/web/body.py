@@ -12,7 +12,9 @@ import msgspec
 from multipart import MultipartError, MultipartSegment, PushMultipartParser  # type: ignore[import-untyped]
 
 from holdfast.core.errors import Invalid, Malformed, UnsupportedType
+from holdfast.core.intake import Intake
 from holdfast.web.dialect import Call
+from holdfast.web.digests import SHA256, announced, checked
 from holdfast.web.parameters import disposition_of_part, parsed
 
 MULTIPART: Final = "multipart/form-data"
@@ -69,13 +71,36 @@ def is_empty(call: Call) -> bool:
 
 
 def raw(call: Call, *, limit: int | None = None) -> AsyncIterator[bytes]:
-    """The body as it comes, of any type."""
-    return call.wire.chunks(call.max_body if limit is None else limit)
+    """The body as it comes, of any type. Raises `DigestMismatch` at its end when it is not what was announced."""
+    return _announced(call, call.max_body if limit is None else limit)
+
+
+def _announced(call: Call, limit: int) -> AsyncIterator[bytes]:
+    chunks = call.wire.chunks(limit)
+    digests = announced(call.req.scope["headers"])
+    return checked(chunks, digests) if digests else chunks
+
+
+async def receive(call: Call, intake: Intake, name: str) -> None:
+    """The whole body into the intake as one file. Raises as `raw` and `Intake.take` do, `Malformed` for a part.
+
+    A fragment that took the place of the whole would be the worst answer to Content-Range (RFC 9110 section 14.5).
+    """
+    if call.req.get_header("Content-Range") is not None:
+        raise Malformed("A part of a file cannot be uploaded: Content-Range is not supported")
+    digests = announced(call.req.scope["headers"])
+    ours = [digest.value for digest in digests if digest.algorithm == SHA256]
+    others = [digest for digest in digests if digest.algorithm != SHA256]
+    chunks = call.wire.chunks(call.max_body)
+    declared = media_type(call) or None
+    await intake.take(checked(chunks, others) if others else chunks, name=name, declared_type=declared)
+    for sha256 in ours:
+        intake.expect(sha256)
 
 
 async def document(call: Call, *, limit: int = MAX_DOCUMENT) -> bytes:
-    """A small body in one piece."""
-    return b"".join([chunk async for chunk in call.wire.chunks(limit)])
+    """A small body in one piece. Raises as `raw` does."""
+    return b"".join([chunk async for chunk in raw(call, limit=limit)])
 
 
 @overload
@@ -121,13 +146,12 @@ async def form(call: Call, *, limit: int | None = None, urlencoded: bool = True)
     """The parts of a form in their order: `multipart/form-data` (RFC 7578), or url-encoded fields where allowed.
 
     Ends normally only when the form and the body are complete, so decide nothing before it has ended. Raises
-    `UnsupportedType`, `Malformed`, `Incomplete`, `TooLarge`.
+    `UnsupportedType`, `Malformed`, `Incomplete`, `TooLarge`, `DigestMismatch` (of the whole form).
     """
     header = call.req.get_header("Content-Type") or ""
     kind, options = parsed(header)
     if kind == MULTIPART:
-        chunks = call.wire.chunks(call.max_body if limit is None else limit)
-        async for part in _parts(chunks, _boundary(options)):
+        async for part in _parts(raw(call, limit=limit), _boundary(options)):
             yield part
     elif kind == URLENCODED and urlencoded:
         for field in _fields(await document(call)):

@@ -21,7 +21,7 @@ from holdfast.core.errors import HoldfastError, Invalid, Malformed, RateLimited,
 from holdfast.core.store import Store
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Call, Dialect, Route
-from holdfast.web.limits import Counters
+from holdfast.web.limits import Counters, Crowd
 from holdfast.web.metrics import Endpoint, Traffic
 from holdfast.web.problems import InternalError, MethodNotAllowed, RouteNotFound, lookup, problem
 from holdfast.web.reply import Reply, empty
@@ -83,6 +83,7 @@ class Wiring(msgspec.Struct, frozen=True, kw_only=True):
 
     site: Site
     counters: Counters
+    crowd: Crowd
     traffic: Traffic
     pace: Pace
     max_body: int
@@ -98,6 +99,7 @@ class Dispatcher:
         self._store = store
         self._site = wiring.site
         self._counters = wiring.counters
+        self._crowd = wiring.crowd
         self._traffic = wiring.traffic
         self._pace = wiring.pace
         self._max_body = wiring.max_body
@@ -121,11 +123,14 @@ class Dispatcher:
         endpoint = self._traffic.unrouted
         self._traffic.in_flight += 1
         status = 500
+        upload = not wire.complete
+        seat: str | None = None
         try:
             try:
                 if failure is not None:
                     raise failure
                 endpoint = self._route(scope, call)
+                seat = self._seat(call, upload=upload)
                 reply = await self._handled(call, endpoint)
                 status = reply.status
                 await self._deliver(call, reply)
@@ -140,9 +145,22 @@ class Dispatcher:
         finally:
             elapsed = perf_counter() - began
             self._traffic.in_flight -= 1
+            if seat is not None:
+                self._crowd.leave(seat, upload=upload)
             self._traffic.count(endpoint, call.req.method, status, elapsed, wire.received, wire.sent)
             if self._access_log is not None:
                 self._access_log(call, endpoint, status, elapsed)
+
+    def _seat(self, call: Call, *, upload: bool) -> str | None:
+        """Count the request among those that its client has under way. Raises `RateLimited`."""
+        client = self._site.counted(call.req)
+        if client is not None:
+            try:
+                self._crowd.enter(client, upload=upload)
+            except RateLimited:
+                call.wire.abandon()
+                raise
+        return client
 
     def _call(self, scope: Scope, wire: Wire, began: float) -> tuple[Call, HoldfastError | None]:
         failure = None

@@ -62,6 +62,46 @@ class Counters:
             del self._windows[key]
 
 
+class Crowd:
+    """How many requests each client has under way, and how many of them bring a body. None is no limit.
+
+    It counts for one process: with several workers each has its own figures.
+    """
+
+    __slots__ = ("_most", "_most_uploads", "_requests", "_uploads")
+
+    def __init__(self, requests: int | None, uploads: int | None) -> None:
+        self._most = requests
+        self._most_uploads = uploads
+        self._requests: dict[str, int] = {}
+        self._uploads: dict[str, int] = {}
+
+    def enter(self, client: str, *, upload: bool) -> None:
+        """Count one until `leave`. Raises `RateLimited`, counting nothing, when the client has as many as it may."""
+        requests, uploads = self._requests.get(client, 0), self._uploads.get(client, 0)
+        if self._most is not None and requests >= self._most:
+            raise RateLimited(1, "Too many requests at once from this address")
+        if upload and self._most_uploads is not None and uploads >= self._most_uploads:
+            raise RateLimited(1, "Too many uploads at once from this address")
+        self._requests[client] = requests + 1
+        if upload:
+            self._uploads[client] = uploads + 1
+
+    def leave(self, client: str, *, upload: bool) -> None:
+        """One that has entered is done."""
+        _drop(self._requests, client)
+        if upload:
+            _drop(self._uploads, client)
+
+
+def _drop(counts: dict[str, int], key: str) -> None:
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]
+
+
 class Guesses:
     """Failed sign-ins, by the address block and by the name that was tried."""
 

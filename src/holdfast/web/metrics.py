@@ -4,12 +4,13 @@ A request touches no lock and no label lookup; the families are built when `/met
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from holdfast.core.upkeep.duties import Figure
 from holdfast.web.dialect import Dialect, Route
 
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -96,6 +97,22 @@ class Traffic:
             sent.add_metric((dialect,), given)
         yield from (requests, seconds, received, sent)
         yield GaugeMetricFamily("holdfast_requests_in_flight", "Requests under way", value=self.in_flight)
+
+
+class FigureCollector:
+    """Numbers that others count, as a Prometheus collector. `source` is asked whenever the registry is read."""
+
+    def __init__(self, source: Callable[[], Iterable[Figure]]) -> None:
+        self._source = source
+
+    def collect(self) -> Iterator[Metric]:
+        """A family for each figure."""
+        for figure in self._source():
+            kind = CounterMetricFamily if figure.kind == "counter" else GaugeMetricFamily
+            family = kind(figure.name, figure.help, labels=(figure.label,) if figure.label else ())
+            for label, value in figure.values.items():
+                family.add_metric((label,) if figure.label else (), value)
+            yield family
 
 
 def exposition(registry: CollectorRegistry) -> bytes:

@@ -1,14 +1,15 @@
 """The server's own endpoints: health, metrics, OpenAPI documents and the reference page."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from holdfast.core.errors import Forbidden, HoldfastError, Unavailable
 from holdfast.core.model import ADMIN
+from holdfast.core.upkeep.duties import Figure
 from holdfast.web.dialect import Call, Dialect, Handler, Route
-from holdfast.web.metrics import Traffic, exposition
+from holdfast.web.metrics import FigureCollector, Traffic, exposition
 from holdfast.web.openapi import describe
 from holdfast.web.problems import RouteNotFound, problem
 from holdfast.web.reference import ASSETS, PAGE_HEADERS, asset, page
@@ -24,6 +25,7 @@ class Service:
         *,
         ready: Callable[[], Awaitable[None]],
         open_metrics: bool,
+        figures: Callable[[], Iterable[Figure]] = tuple,
     ) -> None:
         self._dialects = {dialect.name: dialect for dialect in dialects}
         self._ready = ready
@@ -40,6 +42,7 @@ class Service:
         self.traffic = Traffic(self.dialect)
         self.registry = CollectorRegistry()
         self.registry.register(self.traffic)
+        self.registry.register(FigureCollector(figures))
 
     def _routes(self) -> tuple[Route, ...]:
         return (

@@ -138,6 +138,11 @@ class Wire:
         finally:
             self._disarm()
 
+    def abandon(self) -> None:
+        """Read nothing more of the body: the answer goes out at once and the connection closes behind it."""
+        if self._is_open():
+            self.close = self._stuck = True
+
     async def drain(self) -> None:
         """Read and drop what is left of a refused body, within limits, so that an ordinary client sees the answer."""
         if not self._is_open() or self._stuck:

@@ -26,7 +26,8 @@ NAME = "Acme Construction Ltd"
 ROOT = f"/projects/{PROJECT}"
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 4
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
-JSON = {"Accept": "application/json"}
+JSON: dict[str, Any] = {"Accept": "application/json"}
+"""Headers that ask for metadata."""
 
 
 def digest(path: str) -> str:
@@ -64,7 +65,7 @@ class Stage:
 
     # ------------------------------------------------------------ making things
 
-    async def made(self, kind: str, client: httpx.AsyncClient | None = None, **fields: object) -> dict[str, Any]:
+    async def made(self, kind: str, client: httpx.AsyncClient | None = None, **fields: Any) -> dict[str, Any]:
         response = await (client or self.http).post(f"/v2/{kind}/create", json=fields)
         assert response.status_code == 201, response.text
         return dict(response.json())
@@ -77,8 +78,8 @@ class Stage:
         await self.made("office", office_id=id, project_id=project, name=name)
         return f"/projects/{project}/offices/{name}"
 
-    async def certificate(self, id: str = ENTITY, project: str = PROJECT, **fields: object) -> str:
-        told = {"name": "First aid", "date_release": "2026-01-31", "action_type": "TRAINING", **fields}
+    async def certificate(self, id: str = ENTITY, project: str = PROJECT, **fields: Any) -> str:
+        told: dict[str, Any] = {"name": "First aid", "date_release": "2026-01-31", "action_type": "TRAINING", **fields}
         await self.made("certificate", certificate_id=id, resource_id=NOWHERE, tenant_id=project, **told)
         return id
 
@@ -110,12 +111,12 @@ class Stage:
         assert response.status_code == 201, response.text
         return str(response.json()["attachment_path"])
 
-    async def link(self, path: str, entity: str = ENTITY, **fields: object) -> dict[str, Any]:
+    async def link(self, path: str, entity: str = ENTITY, **fields: Any) -> dict[str, Any]:
         return await self.made("entity-attachment", attachment_path=path, entity_id=entity, **fields)
 
     # ------------------------------------------------------------ asking
 
-    async def view(self, id: str, client: httpx.AsyncClient | None = None, **headers: str) -> httpx.Response:
+    async def view(self, id: str, client: httpx.AsyncClient | None = None, **headers: Any) -> httpx.Response:
         return await (client or self.http).get(f"/v2/attachment/view/{quote(id, safe='')}", headers=headers)
 
     async def described(self, id: str) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class Stage:
         params = {} if force is None else {"force": force}
         return await (client or self.http).delete(f"/v2/attachment/delete/{quote(id, safe='')}", params=params)
 
-    async def search(self, client: httpx.AsyncClient | None = None, **body: object) -> httpx.Response:
+    async def search(self, client: httpx.AsyncClient | None = None, /, **body: Any) -> httpx.Response:
         return await (client or self.http).post("/v2/attachment/index", json=body)
 
     async def paths(self, client: httpx.AsyncClient | None = None, **body: object) -> list[str]:
@@ -161,7 +162,7 @@ def wrong(response: httpx.Response) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def staged(folder: Path, options: Options | None = None, **settings: object) -> AsyncIterator[Stage]:
+async def staged(folder: Path, options: Options | None = None, **settings: Any) -> AsyncIterator[Stage]:
     async with installed(folder, options, **settings) as house, await house.client() as http:
         stage = Stage(house, http)
         stage.watched(http)

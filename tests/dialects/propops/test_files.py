@@ -240,6 +240,11 @@ async def test_limits_of_size_and_type_are_answered_400(tmp_path: Path) -> None:
         async with stage.unchanged():
             response = await stage.me.send(DOCUMENTS, job, b"plain words", "a.txt")
             refused(response, 400, "Files of type text/plain are not accepted here")
+        narrowed = {"allowed_types": None, "allowed_types_on": {"job": ("application/pdf",)}}
+        await stage.house.operator.accounts.configure("acme", narrowed)
+        async with stage.unchanged():
+            response = await stage.me.send(DOCUMENTS, job, b"plain words", "a.txt")
+            refused(response, 400, "Files of type text/plain are not accepted on a job")
         await stage.me.upload(DOCUMENTS, job)
 
 

@@ -162,13 +162,19 @@ WHERE number = :number
     AND attachment = (SELECT key FROM attachments WHERE account = :account AND id = :attachment)
 
 -- name: blob_by_sha256
-SELECT account, sha256, size, locator, refs, created_at, idle_since FROM blobs
+SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at FROM blobs
 WHERE account = :account AND sha256 = :sha256
+-- name: blob_by_locator
+SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at FROM blobs WHERE locator = :locator
+-- name: hold_by_sha256
+SELECT count(*) FROM versions v JOIN attachments a ON a.key = v.attachment
+WHERE v.sha256 = :sha256 AND a.account = :account
 -- name: blob_add
-INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since)
-VALUES (:account, :sha256, :size, :locator, :refs, :created_at, :idle_since)
+INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since, damaged_at)
+VALUES (:account, :sha256, :size, :locator, :refs, :created_at, :idle_since, :damaged_at)
 -- name: blob_save
-UPDATE blobs SET size = :size, locator = :locator, refs = :refs, created_at = :created_at, idle_since = :idle_since
+UPDATE blobs SET size = :size, locator = :locator, refs = :refs, created_at = :created_at, idle_since = :idle_since,
+    damaged_at = :damaged_at
 WHERE account = :account AND sha256 = :sha256
 -- name: blob_remove
 DELETE FROM blobs WHERE account = :account AND sha256 = :sha256
@@ -212,6 +218,24 @@ UPDATE events SET at = :at, actor = :actor, kind = :kind, subject = :subject, da
 WHERE account = :account AND number = :number
 -- name: event_remove
 DELETE FROM events WHERE account = :account AND number = :number
+
+-- name: lease_by_name
+SELECT name, holder, until, fence, done_at, place FROM leases WHERE name = :name
+-- name: lease_add
+INSERT INTO leases (name, holder, until, fence, done_at, place)
+VALUES (:name, :holder, :until, :fence, :done_at, :place)
+-- name: lease_save
+UPDATE leases SET holder = :holder, until = :until, fence = :fence, done_at = :done_at, place = :place
+WHERE name = :name
+-- name: lease_remove
+DELETE FROM leases WHERE name = :name
+
+-- name: figures
+SELECT
+    (SELECT coalesce(sum(v.size), 0) FROM attachments a JOIN versions v ON v.attachment = a.key WHERE a.account = :own),
+    (SELECT count(*) FROM attachments WHERE account = :live AND trashed = 0),
+    (SELECT count(*) FROM blobs WHERE account = :held),
+    (SELECT coalesce(sum(size), 0) FROM blobs WHERE account = :stored)
 
 -- name: folder_move
 UPDATE folders SET path = :target, parent = :parent, folded = :folded, path_md5 = path_md5(:target)

@@ -56,7 +56,7 @@ def prefers_json(accept: str | None) -> bool:
         except Malformed:
             continue
         weight = _weight(options.get("q", "1"))
-        if weight > best:
+        if weight > best and "/" in kind:
             best, ranked = weight, kind
     return ranked == JSON
 

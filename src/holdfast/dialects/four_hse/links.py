@@ -1,5 +1,6 @@
 """`/v2/entity-attachment`: which business record a stored file belongs to (contract section 5.1)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -34,6 +35,7 @@ ENTITY_TYPES: Final = (
 """Where an `entity_id` is looked for, in this order: it does not say what it is the id of."""
 
 MOST_LINKS: Final = 100
+TWIN: Final = "This file is already linked to the entity."
 
 Path = Annotated[str, Meta(min_length=1, max_length=1024)]
 
@@ -86,8 +88,10 @@ async def index(call: Call) -> Reply:
         )
 
     files, headers = await paged(call, search.page, search.per_page, fetch)
-    wanted = narrowed.entity_attachment_id
-    return json([await _shown(call.desk, file, entity, wanted) for file in files], headers=headers)
+    links = await call.desk.attachments.links_of(tuple(file.id for file in files))
+    wanted = (narrowed.entity_attachment_id or "").lower()
+    shown = [_shown(file, links[file.id], entity, wanted) for file in files]
+    return json([link for link in shown if link is not None], headers=headers)
 
 
 async def _conditions(desk: Desk, narrowed: LinkFilter) -> tuple[Where, ...] | None:
@@ -106,12 +110,14 @@ async def _conditions(desk: Desk, narrowed: LinkFilter) -> tuple[Where, ...] | N
     return tuple(where)
 
 
-async def _shown(desk: Desk, file: Attachment, entity: RecordRef, wanted: str | None) -> EntityAttachment:
-    """The link of the file to the entity: one, even if another API has hung it there in several roles."""
-    links = (await desk.attachments.links(file.id, Window(limit=MOST_LINKS))).items
+def _shown(file: Attachment, links: Sequence[Link], entity: RecordRef, wanted: str) -> EntityAttachment | None:
+    """The link of the file to the entity: one, even if another API has hung it there in several roles.
+
+    None when it was taken off since the list was read.
+    """
     there = [link for link in links if link.record == entity]
-    chosen = next((link for link in there if link.id == (wanted or "").lower()), there[0])
-    return link_view(chosen, path_of(file))
+    chosen = [link for link in there if link.id == wanted] or there
+    return link_view(chosen[0], path_of(file)) if chosen else None
 
 
 async def view(call: Call) -> Reply:
@@ -130,6 +136,7 @@ async def create(call: Call) -> Reply:
     try:
         link = await call.desk.attachments.hang(file.id, hook)
     except Conflict:
+        await _refuse_twins(call.desk, file, entity)
         raise Unprocessable({"entity_attachment_id": "This entity_attachment_id is already taken."}) from None
     return json(link_view(link, path_of(file)), 201)
 
@@ -144,7 +151,10 @@ async def update(call: Call) -> Reply:
     if (entity, file.id) == (link.record, link.attachment):
         return json(link_view(link, path_of(file)))
     await _refuse_twins(call.desk, file, entity)
-    changed = await call.desk.attachments.relink(link.id, LinkChange(attachment=file.id, record=entity))
+    try:
+        changed = await call.desk.attachments.relink(link.id, LinkChange(attachment=file.id, record=entity))
+    except Conflict:
+        raise Unprocessable({"attachment_path": TWIN}) from None
     return json(link_view(changed, path_of(file)))
 
 
@@ -188,5 +198,5 @@ async def _refuse_twins(desk: Desk, file: Attachment, entity: RecordRef) -> None
     while window is not None:
         page = await desk.attachments.links(file.id, window)
         if any(link.record == entity for link in page.items):
-            raise Unprocessable({"attachment_path": "This file is already linked to the entity."})
+            raise Unprocessable({"attachment_path": TWIN})
         window = None if page.next is None else Window(limit=MOST_LINKS, after=page.next)

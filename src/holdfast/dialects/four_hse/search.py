@@ -111,4 +111,5 @@ async def _places(desk: Desk, key: str, value: str) -> tuple[str, ...]:
         raise Invalid(f"More than {MOST_NAMESAKES} have this {key}; search by id", fields={"value": "too many"})
     if type == "project":
         return tuple(project_folder(record.id) for record in found.items)
-    return tuple(office_folder(str(record.attributes.get("project_id")), name_of(record)) for record in found.items)
+    places = ((project_of(record), name_of(record)) for record in found.items)
+    return tuple(office_folder(project, name) for project, name in places if project and name)

@@ -132,5 +132,9 @@ async def _offices(
             continue
         filter = RecordFilter(("office",), (Where("attribute.name", "in", tuple(sorted(names))),))
         query = RecordQuery(desk.actor.account, Window(limit=MOST_OFFICES), filter, parent=project)
-        found |= {(project.id, name_of(each)): each.id for each in (await desk.records.find(query)).items}
+        try:
+            page = await desk.records.find(query)
+        except (NotFound, OutOfScope):
+            continue  # The project has gone since its name was read.
+        found |= {(project.id, name_of(each)): each.id for each in page.items}
     return found

@@ -100,7 +100,7 @@ async def create(call: Call) -> Reply:
     draft = read_draft(Parameters(call.req.params))
     await _may_hang(call, draft, key)
     async with await call.desk.attachments.receive() as intake:
-        await intake.take(body.raw(call), name=draft.name or "", declared_type=body.media_type(call) or None)
+        await body.receive(call, intake, draft.name or "")
         return await _create(call, key, intake, draft.of(""), None)
 
 
@@ -166,7 +166,7 @@ async def put_content(call: Call) -> Reply:
         if body.media_type(call) == body.MULTIPART:
             declared = await _take_only_file(call, intake, name)
         else:
-            await intake.take(body.raw(call), name=name, declared_type=body.media_type(call) or None)
+            await body.receive(call, intake, name)
         return await once(call, key, declared, lambda desk: desk.attachments.replace(id, intake, expected), _described)
 
 

@@ -210,10 +210,11 @@ async def _submitted(call: Call, source: Source) -> Reply:
             return json(Written())
         if not received:
             raise bad_parameter(source.file)
-        attachment = await call.desk.attachments.create(
-            intake,
-            NewAttachment(intake.name, hooks=(Hook(target, source.roles[0]),), properties={OWN: _known(call, fields)}),
-        )
+        new = NewAttachment(intake.name, hooks=(Hook(target, source.roles[0]),), properties={OWN: _known(call, fields)})
+        try:
+            attachment = await call.desk.attachments.create(intake, new)
+        except UnsupportedType as refused:
+            raise Invalid(refused.detail) from None
     return json(Written(data=Reference(attachment.number, attachment.id)))
 
 
