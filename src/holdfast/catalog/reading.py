@@ -13,8 +13,8 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import Blob, Figures, Hold, Ledger, MediaFacts, RecordRef
-from holdfast.core.ports import Key, Page, Query, R, Scalar, Standing, Tally
+from holdfast.core.model import Blob, Figures, Hold, Ledger, MediaFacts, RecordRef, Standing, Tally
+from holdfast.core.ports import Key, Page, Query, R, Scalar
 
 FEW = 4_000
 """A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
@@ -45,6 +45,7 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
     ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
+    ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
 
@@ -62,6 +63,7 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.BlobQuery: plans.plan_blobs,
     ports.PlacedQuery: plans.plan_placed,
     ports.HistoryQuery: plans.plan_history,
+    ports.AnswerQuery: plans.plan_answers,
 }
 
 
@@ -218,8 +220,8 @@ def _located(reading: Reading, query: ports.LocatedQuery) -> Page[Blob]:
 
 
 def _holds(reading: Reading, query: ports.HoldQuery) -> Page[Hold]:
-    held = ((sha256, query.account, query.account, sha256) for sha256 in query.digests)
-    return Page(tuple(Hold(each[0], *reading.named("hold_by_sha256", *each)[0]) for each in held))
+    held = ((query.account, sha256, sha256, query.account) for sha256 in query.digests)
+    return Page(tuple(Hold(each[1], *reading.named("hold_by_sha256", *each)[0]) for each in held))
 
 
 def _figures(reading: Reading, query: ports.FiguresQuery) -> Page[Figures]:

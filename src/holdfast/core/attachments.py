@@ -304,7 +304,10 @@ class Attachments:
         return await self._store(intake, body)
 
     async def _store(self, intake: Intake, body: Callable[[Work], Awaitable[Attachment]]) -> Attachment:
-        attachment = await keep(self._guard, intake, body)
+        guard = self._guard.about(intake.sha256)
+        guard.see(WRITE)
+        await guard.recall()
+        attachment = await keep(guard, intake, body)
         self._stored(attachment)
         return attachment
 

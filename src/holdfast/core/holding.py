@@ -21,8 +21,8 @@ _MOST_EDGES = 100
 async def keep(guard: Guard, intake: Intake, body: Callable[[Work], Awaitable[T]]) -> T:
     """Make the received bytes durable and run a change that holds them once more.
 
-    Raises what the body raises, `StorageFull`, `Unavailable`; then the change has not been made, but after
-    `Unavailable` it may have been.
+    Under an idempotency key the answer is told of what the body gives. Raises what the body raises, `StorageFull`,
+    `Unavailable`; then the change has not been made, but after `Unavailable` it may have been.
     """
     sight = guard.see(WRITE)
     await intake.store(await sight.get(BlobKey(sight.account, intake.sha256)))
@@ -32,7 +32,7 @@ async def keep(guard: Guard, intake: Intake, body: Callable[[Work], Awaitable[T]
         return result, await hold(work, intake)
 
     try:
-        result, relied_on = await guard.change(WRITE, run)
+        result, relied_on = await guard.change(WRITE, run, told=lambda result: result[0])
     except StorageFull:
         raise
     except (Unavailable, asyncio.CancelledError):

@@ -376,6 +376,20 @@ class Lease(msgspec.Struct, frozen=True):
     place: str = ""
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """How many live attachments hang on a record."""
+
+    record: RecordRef
+    count: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How an attachment stands to some scopes: its places (links, and one for a path) and those within scope."""
+
+    places: int
+    within: int
+
+
 class Hold(msgspec.Struct, frozen=True):
     """How many versions hold the bytes of a digest, trashed ones too, and how many renditions are these bytes."""
 
@@ -397,6 +411,22 @@ class Figures(msgspec.Struct, frozen=True):
     attachments: int
     blobs: int
     blob_bytes: int
+
+
+class StoredAnswer(msgspec.Struct, frozen=True):
+    """What a create under an idempotency key was answered, kept for the actor to hear again.
+
+    `fingerprint` is a digest of all that the request said. `status`, `headers` and `body` mean nothing to the core.
+    """
+
+    account: int
+    actor: str
+    key: str
+    fingerprint: bytes
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    created_at: int
 
 
 class ByteRange(msgspec.Struct, frozen=True):

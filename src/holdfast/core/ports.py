@@ -34,6 +34,9 @@ from holdfast.core.model import (
     RecordRef,
     Rendition,
     Scope,
+    Standing,
+    StoredAnswer,
+    Tally,
     Token,
     User,
     Version,
@@ -45,7 +48,7 @@ T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
 Held = Attachment | Version | Blob | Rendition | MediaFacts | Link | Folder
-Row = Account | Ledger | User | Client | Token | Record | Held | Event | Lease
+Row = Account | Ledger | User | Client | Token | Record | Held | Event | StoredAnswer | Lease
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -165,6 +168,14 @@ class LeaseKey(Key[Lease], frozen=True):
     """A lease by the name of its duty."""
 
     name: str
+
+
+class AnswerKey(Key[StoredAnswer], frozen=True):
+    """A stored answer by actor and idempotency key."""
+
+    account: int
+    actor: str
+    key: str
 
 
 # ---------------------------------------------------------------- queries: which rows, in which order, which part
@@ -349,11 +360,11 @@ class EventQuery(Query[Event], frozen=True):
     window: Window
 
 
-class Tally(msgspec.Struct, frozen=True):
-    """How many live attachments hang on a record."""
+class AnswerQuery(Query[StoredAnswer], frozen=True):
+    """An account's stored answers, oldest first."""
 
-    record: RecordRef
-    count: int
+    account: int
+    window: Window
 
 
 class TallyQuery(Query[Tally], frozen=True):
@@ -362,13 +373,6 @@ class TallyQuery(Query[Tally], frozen=True):
     account: int
     records: tuple[RecordRef, ...]
     roles: tuple[str, ...] = ()
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How an attachment stands to some scopes: its places (links, and one for a path) and those within scope."""
-
-    places: int
-    within: int
 
 
 class StandingQuery(Query[Standing], frozen=True):
@@ -476,10 +480,10 @@ class Tx(Rows, Protocol):
 
         Unique: lease name; account slug; user e-mail; client name; token digest; record (account, type, id);
         attachment id, and path among the live ones; folder path (a live attachment's path and a folder's may not be
-        equal: the core sees to that); version (attachment, number); link (attachment, record, role);
-        rendition (account, source, edge); facts (account, digest). What a row hangs on, a record's parents too, must
-        exist. An account's attachments are added in the order of `created_at` and of `number`, which both grow and
-        never change afterwards.
+        equal: the core sees to that); version (attachment, number); link (attachment, record, role); rendition
+        (account, source, edge); facts (account, digest); stored answer (account, actor, key). What a row hangs on, a
+        record's parents too, must exist. An account's attachments are added in the order of `created_at` and of
+        `number`, which both grow and never change afterwards.
         """
         ...
 

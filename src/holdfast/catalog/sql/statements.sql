@@ -167,10 +167,9 @@ WHERE account = :account AND sha256 = :sha256
 -- name: blob_by_locator
 SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at FROM blobs WHERE locator = :locator
 -- name: hold_by_sha256
-SELECT
-    (SELECT count(*) FROM versions v JOIN attachments a ON a.key = v.attachment
-        WHERE v.sha256 = :sha256 AND a.account = :account),
-    (SELECT count(*) FROM renditions WHERE account = :owner AND blob = :blob)
+SELECT count(*), (SELECT count(*) FROM renditions WHERE account = :owner AND blob = :blob)
+FROM versions v JOIN attachments a ON a.key = v.attachment
+WHERE v.sha256 = :sha256 AND a.account = :account
 -- name: blob_add
 INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since, damaged_at)
 VALUES (:account, :sha256, :size, :locator, :refs, :created_at, :idle_since, :damaged_at)
@@ -282,3 +281,16 @@ WHERE account = :account AND folder >= :first AND folder < :end
 SELECT key, path FROM attachments WHERE account = :account AND id = :attachment
 -- name: record_exists
 SELECT 1 FROM records WHERE account = :account AND type = :type AND id = :id
+
+-- name: answer_by_key
+SELECT account, actor, key, fingerprint, status, headers, body, created_at FROM answers
+WHERE account = :account AND actor = :actor AND key = :key
+-- name: answer_add
+INSERT INTO answers (account, actor, key, fingerprint, status, headers, body, created_at)
+VALUES (:account, :actor, :key, :fingerprint, :status, :headers, :body, :created_at)
+-- name: answer_save
+UPDATE answers SET fingerprint = :fingerprint, status = :status, headers = :headers, body = :body,
+    created_at = :created_at
+WHERE account = :account AND actor = :actor AND key = :key
+-- name: answer_remove
+DELETE FROM answers WHERE account = :account AND actor = :actor AND key = :key

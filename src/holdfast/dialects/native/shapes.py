@@ -32,7 +32,8 @@ class MediaView(msgspec.Struct, frozen=True):
 class AttachmentView(msgspec.Struct, frozen=True):
     """An attachment: media type, size and digest are those of its current version.
 
-    `media` is read in the background after an upload: null until then, and for good where there is nothing to say.
+    `media` is read in the background after an upload. It is left out until then, for good where there is nothing to
+    say, and in answers to changes.
     """
 
     id: str
@@ -51,7 +52,7 @@ class AttachmentView(msgspec.Struct, frozen=True):
     updated_at: dt.datetime
     updated_by: str
     trashed_at: dt.datetime | None
-    media: MediaView | None
+    media: MediaView | msgspec.UnsetType = msgspec.UNSET
 
 
 class AttachmentList(msgspec.Struct, frozen=True):
@@ -230,8 +231,8 @@ class Stats(msgspec.Struct, frozen=True):
     last_event: int
 
 
-def attachment_view(attachment: Attachment, facts: Mapping[bytes, Facts]) -> AttachmentView:
-    """The attachment as JSON says it; `facts` holds what is known of contents, by digest."""
+def attachment_view(attachment: Attachment, facts: Mapping[bytes, Facts] | None = None) -> AttachmentView:
+    """The attachment as JSON says it; `facts` holds what is known of contents, by digest, if that is to be shown."""
     trashed_at = attachment.trashed_at
     return AttachmentView(
         attachment.id,
@@ -250,12 +251,12 @@ def attachment_view(attachment: Attachment, facts: Mapping[bytes, Facts]) -> Att
         moment_text(attachment.updated_at),
         attachment.updated_by,
         None if trashed_at is None else moment_text(trashed_at),
-        _media_view(facts.get(attachment.sha256)),
+        msgspec.UNSET if facts is None or attachment.sha256 not in facts else _media_view(facts[attachment.sha256]),
     )
 
 
-def _media_view(facts: Facts | None) -> MediaView | None:
-    return None if facts is None else MediaView(facts.width, facts.height, facts.pages, facts.captured)
+def _media_view(facts: Facts) -> MediaView:
+    return MediaView(facts.width, facts.height, facts.pages, facts.captured)
 
 
 def version_view(version: Version) -> VersionView:
