@@ -21,7 +21,7 @@ SOURCES := src tests docs $(wildcard bench examples)
 LOCK := .cache/lock/bin/uv pip compile pyproject.toml --group pyproject.toml:build --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 
-.PHONY: help serve test check fix bench docs lock parts clean
+.PHONY: help serve test check fix browser bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -43,6 +43,9 @@ check: $(VENV)/.test ## lint, format, types and import contracts, changing nothi
 fix: $(VENV)/.test ## mend what the linter can mend and format the rest
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+browser: $(VENV)/.test parts ## let a real browser loose on all active files, on every route of every API (about ten minutes)
+	$(BIN)/python -m tests.browser
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import typer.main
-
 from typer.testing import CliRunner
 
 from holdfast.cli import app

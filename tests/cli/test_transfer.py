@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ NAMES: Names = (
     "-rf",
     "--data",
     "50% & 100#?.txt",
-    'quote"and\'apostrophe',
+    "quote\"and'apostrophe",
     "back\\slash",
     "semi;colon:colon",
     "~",
@@ -43,9 +43,9 @@ NAMES: Names = (
 
 
 @pytest.fixture
-def account() -> Iterator[str]:
+def account() -> str:
     """A slug of its own for each test."""
-    yield f"t{random.getrandbits(48):012x}"
+    return f"t{random.getrandbits(48):012x}"
 
 
 def make_tree(folder: Path) -> Path:
@@ -85,7 +85,7 @@ def test_the_running_server_has_it_at_once(server: Served, account: str, tmp_pat
     tree = make_tree(tmp_path / "tree")
     run("import", "--data", server.data, "--account", account, tree)
     with server.client(server.token(account=account)) as client:
-        for name in ("日本語 の ファイル.txt", "50% & 100#?.txt", 'quote"and\'apostrophe'):
+        for name in ("日本語 の ファイル.txt", "50% & 100#?.txt", "quote\"and'apostrophe"):
             found = client.get("/v1/attachments", params={"path": f"/{name}"}).json()["items"]
             content = client.get(f"/v1/attachments/{found[0]['id']}/content").content
             assert (found[0]["name"], content) == (name, (tree / name).read_bytes())
@@ -134,8 +134,8 @@ def test_names_that_cannot_be_kept_are_refused_and_the_rest_goes_in(
     tree = tmp_path / "tree"
     (tree / "bell\a").mkdir(parents=True)
     (tree / "bell\a" / "inside").write_bytes(b"x")
-    for name in (b"fine", b"line\nbreak", b"escape\x1b[2J", b"latin-\xe9"):
-        Path(os.fsdecode(os.path.join(os.fsencode(tree), name))).write_bytes(b"y")
+    for raw in (b"fine", b"line\nbreak", b"escape\x1b[2J", b"latin-\xe9"):
+        (tree / os.fsdecode(raw)).write_bytes(b"y")
     ended = attempt("import", "--data", server.data, "--account", account, tree)
     assert ended.returncode == 1
     assert "\x1b" not in ended.stderr + ended.stdout

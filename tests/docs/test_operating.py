@@ -117,8 +117,10 @@ def proxied(server: Served, folder: Path) -> Iterator[str]:
     port = free_port()
     text = block[1].replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
     text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.MULTILINE).replace("http://127.0.0.1:8080", server.base)
-    paths = "".join(f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (folder / "nginx.conf").write_text(f"daemon off; pid {folder}/pid; events {{}}\nhttp {{ access_log off; {paths}\n{text}}}\n")
+    modules = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{name}_temp_path {folder}/{name};" for name in modules)
+    around = f"daemon off; pid {folder}/pid; events {{}}\nhttp {{ access_log off; {places}"
+    (folder / "nginx.conf").write_text(f"{around}\n{text}}}\n")
     command = ["nginx", "-p", str(folder), "-e", str(folder / "errors"), "-c", str(folder / "nginx.conf")]
     process = subprocess.Popen(command)
     try:

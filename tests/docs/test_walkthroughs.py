@@ -36,7 +36,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a `holdfast` command that runs the sources under test."""
     folder = tmp_path_factory.mktemp("bin")
     command = " ".join(f"'{word}'" for word in PROGRAM)
-    (folder / "holdfast").write_text(f'#!/bin/sh\nPYTHONPATH=\'{PROJECT / "src"}\' exec {command} "$@"\n')
+    (folder / "holdfast").write_text(f"#!/bin/sh\nPYTHONPATH='{PROJECT / 'src'}' exec {command} \"$@\"\n")
     (folder / "holdfast").chmod(0o755)
     (folder / "python3").symlink_to(sys.executable)
     return folder

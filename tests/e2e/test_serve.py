@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import random
 import re
@@ -11,12 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.serving import Served, served
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MIB = 2**20
 LARGE = 300 * MIB
@@ -88,24 +93,33 @@ def test_a_large_file_goes_up_and_down_in_little_memory(server: Served, client: 
     assert (made.status_code, made.json()["size"], made.json()["sha256"]) == (201, LARGE, digest)
     with client.stream("GET", f"/v1/attachments/{made.json()['id']}/content") as answer:
         assert digest_of(answer.iter_raw(MIB)) == digest
-    form = client.post("/v1/attachments", files={"file": ("again", FileOf(LARGE))})
+    form = client.post("/v1/attachments", files={"file": ("again", reading(LARGE))})
     assert (form.status_code, form.json()["sha256"]) == (201, digest)
     most = peak(server)
     assert sum(most.values()) < MEMORY, most
 
 
-class FileOf:
+class FileOf(io.RawIOBase):
     """Those same bytes as a file that a form can be made of."""
 
     def __init__(self, size: int) -> None:
+        super().__init__()
         self._rest = b""
         self._pieces = pieces(size)
         self._size = size
 
-    def read(self, size: int = -1) -> bytes:
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, into: "Buffer") -> int:
+        view = memoryview(into).cast("B")
         if not self._rest:
             self._rest = next(self._pieces, b"")
-        taken, self._rest = self._rest[:size], self._rest[size:]
+        taken = min(len(view), len(self._rest))
+        view[:taken], self._rest = self._rest[:taken], self._rest[taken:]
         return taken
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -113,6 +127,10 @@ class FileOf:
 
     def tell(self) -> int:
         return 0
+
+
+def reading(size: int) -> IO[bytes]:
+    return cast(IO[bytes], FileOf(size))
 
 
 # ---------------------------------------------------------------- what is refused or cut
@@ -177,7 +195,7 @@ def test_a_body_over_the_limit_is_413_while_it_streams(tmp_path: Path) -> None:
         for size, status in ((MIB, 201), (MIB + 1, 413)):
             sizes = client.post("/v1/attachments", params={"name": "a"}, content=pieces(size))
             assert sizes.status_code == status
-            form = client.post("/v1/attachments", files={"file": ("b", FileOf(size))})
+            form = client.post("/v1/attachments", files={"file": ("b", reading(size))})
             assert form.status_code == status
         assert held(client) == (2, 2 * MIB)
         assert len(files_in(server.data / "blobs")) == 1, "the same bytes are kept once"
