@@ -14,6 +14,7 @@ from holdfast.core.model import (
     Link,
     Record,
     RecordRef,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -173,3 +174,15 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
 
 def lease(name: str = "collect", **changes: Any) -> Lease:
     return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})
+def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:
+    fields = {
+        "account": account,
+        "actor": "user-1",
+        "key": f"key-{n}",
+        "fingerprint": bytes([n]) * 32,
+        "status": 201,
+        "headers": (("Location", "/é"), ("ETag", '"r1"')),
+        "body": b'{"id":"\xff"}',
+        "created_at": AGE + n,
+    }
+    return StoredAnswer(**{**fields, **changes})

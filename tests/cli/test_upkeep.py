@@ -1,124 +1,174 @@
-"""verify, collect, backup and restore, while a server runs on the same data."""
+"""`verify` and `collect` as an operator uses them, beside a server that runs."""
 
-import random
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
+import httpx
 import pytest
 
-from tests.serving import Served, attempt, run, served
+from tests.serving import Served, attempt, run
 
-SIZES = (0, 900, 50_000, 300_000, 1_500_000)
-
-
-def body(number: int) -> bytes:
-    return random.Random(number).randbytes(SIZES[number % len(SIZES)])
+LARGE = 300 * 1024
 
 
-def fill(server: Served, account: str, count: int = 10) -> dict[str, int]:
-    """Attachments of an account, by id, with the number that their bytes are made of."""
-    with server.client(server.token(account=account)) as http:
-        made = [
-            http.post("/v1/attachments", params={"name": f"{number}"}, content=body(number)) for number in range(count)
-        ]
-    return {answer.json()["id"]: number for number, answer in enumerate(made)}
+@pytest.fixture
+def client(server: Served) -> Iterator[httpx.Client]:
+    with server.client() as ready:
+        yield ready
 
 
-def assert_holds(server: Served, account: str, expected: dict[str, int]) -> None:
-    with server.client(server.token(account=account)) as http:
-        for id, number in expected.items():
-            assert http.get(f"/v1/attachments/{id}/content").content == body(number)
+def upload(client: httpx.Client, name: str, data: bytes) -> str:
+    answer = client.post("/v1/attachments", params={"name": name}, content=data)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
-def test_verify_finds_nothing_wrong_with_what_is_right(server: Served) -> None:
-    fill(server, "right")
-    printed = run("verify", "--data", server.data)
-    assert printed.endswith("bytes read: all is well\n")
-    quick = run("verify", "--data", server.data, "--quick", "--rate", "50MiB", "--grace-hours", "0.5")
-    assert " 0 bytes read: all is well" in quick
+def purge(client: httpx.Client, id: str) -> None:
+    assert client.delete(f"/v1/attachments/{id}", params={"purge": "true"}).status_code in (200, 204)
 
 
-def test_damage_is_found_not_served_and_mended_from_a_backup(tmp_path: Path) -> None:
-    with served(tmp_path / "data") as server:
-        kept = fill(server, "acme", 5)
-        run("backup", "--data", server.data, tmp_path / "backup")
-        large = next(path for path in (server.data / "blobs").rglob("*-*") if path.stat().st_size == 1_500_000)
-        damage(large)
-        found = attempt("verify", "--data", server.data)
-        assert found.returncode == 1
-        assert "all is well" not in found.stdout
-        with server.client() as http:
-            statuses = [http.get(f"/v1/attachments/{id}/content").status_code for id in kept]
-            assert sorted(statuses) == [200, 200, 200, 200, 500]
-        source = ("--repair", str(tmp_path / "backup"))
-        asked = attempt("verify", "--data", server.data, *source)
-        assert (asked.returncode, asked.stdout) == (2, "")
-        plan = attempt("verify", "--data", server.data, *source, "--dry-run")
-        assert "bring 1 contents (1500000 bytes) back" in plan.stdout
-        assert plan.returncode == 1
-        mended = attempt("verify", "--data", server.data, *source, "--recount", "--yes")
-        assert (mended.returncode, "1 contents brought back" in mended.stdout) == (0, True)
-        assert_holds(server, "acme", kept)
-        assert run("verify", "--data", server.data).endswith("all is well\n")
+def file_of(data: Path, content: bytes) -> Path:
+    """The file that holds a large content."""
+    return next(path for path in (data / "blobs").glob("*/*/*-*") if path.read_bytes() == content)
 
 
-def damage(path: Path) -> None:
+def flip(path: Path) -> None:
     path.chmod(0o600)
     with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        file.write(b"\0" * 100)
+        file.write(bytes([path.read_bytes()[0] ^ 1]))
 
 
-def test_collect_removes_what_nobody_can_ask_for_and_says_so_before(server: Served) -> None:
-    gone = fill(server, "collecting")
-    kept = fill(server, "keeping")
-    with server.client(server.token(account="collecting")) as http:
-        for id in gone:
-            assert http.delete(f"/v1/attachments/{id}", params={"purge": "true"}).status_code == 204
-    before = files_in(server.data / "blobs")
-    shown = run("collect", "--data", server.data, "--dry-run", "--grace-hours", "0")
-    assert " unused contents would go (" in shown
-    assert files_in(server.data / "blobs") == before
-    removed = run("collect", "--data", server.data, "--grace-hours", "0", "--compact-below", "100")
-    assert " unused contents removed (" in removed
-    assert sum(files_in(server.data / "blobs").values()) < sum(before.values())
-    assert_holds(server, "keeping", kept)
-    assert run("collect", "--data", server.data, "--grace-hours", "1e5").startswith("0 attachments past their time")
+def tell(data: Path, sql: str) -> None:
+    """Change rows behind the server's back."""
+    with contextlib.closing(apsw.Connection(str(data / "catalog.sqlite"))) as connection:
+        connection.set_busy_timeout(10_000)
+        connection.execute(sql).fetchall()
 
 
-def files_in(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+def test_a_sound_installation_is_well(server: Served, client: httpx.Client) -> None:
+    upload(client, "sound", os.urandom(LARGE))
+    upload(client, "small", os.urandom(100))
+    assert run("verify", "--data", server.data).endswith("all is well\n")
+    shown = run("verify", "--data", server.data, "--quick")
+    assert " 0 bytes read: all is well" in shown
 
 
-def test_a_backup_is_taken_while_it_serves_and_comes_back_whole(server: Served, tmp_path: Path) -> None:
-    kept = fill(server, "backed-up")
-    first = run("backup", "--data", server.data, tmp_path / "backup")
-    assert " copied (" in first
-    more = fill(server, "after", 7)
-    again = run("backup", "--data", server.data, tmp_path / "backup", "--check")
-    assert ", 0 lost\n" in again
-    drill = run("restore", "--drill", "--scratch", tmp_path, tmp_path / "backup")
-    assert drill.endswith("every digest and every row is right\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["backup"], "a drill leaves nothing"
-    printed = run("restore", "--data", tmp_path / "new", tmp_path / "backup")
-    assert f" contents restored to {tmp_path / 'new'}: " in printed
-    with served(tmp_path / "new") as restored:
-        assert_holds(restored, "backed-up", kept)
-        assert_holds(restored, "after", more)
-
-
-@pytest.mark.parametrize("what", ["data", "a file", "an empty folder"])
-def test_a_restore_takes_nothing_away_and_needs_a_backup(server: Served, tmp_path: Path, what: str) -> None:
+def test_damage_is_told_marked_and_mended_from_a_backup(server: Served, client: httpx.Client, tmp_path: Path) -> None:
+    content = os.urandom(LARGE)
+    id = upload(client, "precious", content)
     run("backup", "--data", server.data, tmp_path / "backup")
-    (tmp_path / "new").mkdir()
-    source = tmp_path / "backup"
-    if what == "an empty folder":
-        source = tmp_path / "empty"
-        source.mkdir()
-    else:
-        (tmp_path / "new" / ("catalog.sqlite" if what == "data" else "x")).write_bytes(b"mine")
-    before = files_in(tmp_path / "new")
-    ended = attempt("restore", "--data", tmp_path / "new", source)
+    flip(file_of(server.data, content))
+    ended = attempt("verify", "--data", server.data, "--dry-run")
+    assert (ended.returncode, "1 damaged" in ended.stdout) == (1, True)
+    ended = attempt("verify", "--data", server.data)
+    assert (ended.returncode, "1 damaged" in ended.stdout) == (1, True)
+    assert client.get(f"/v1/attachments/{id}/content").status_code >= 500
+    refused = attempt("verify", "--data", server.data, "--repair", tmp_path / "backup")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    planned = attempt("verify", "--data", server.data, "--repair", tmp_path / "backup", "--dry-run")
+    assert planned.returncode == 1
+    assert f"plan:\n  bring 1 contents ({LARGE} bytes) back" in planned.stdout
+    shown = run("verify", "--data", server.data, "--repair", tmp_path / "backup", "--yes")
+    assert "1 contents brought back" in shown
+    assert client.get(f"/v1/attachments/{id}/content").content == content
+    run("verify", "--data", server.data)
+    run("collect", "--data", server.data, "--grace-hours", "0")
+    run("verify", "--data", server.data, "--grace-hours", "0")
+
+
+@pytest.mark.parametrize("spare", ["folder", "url"])
+def test_a_second_blob_store_mends_too(server: Served, client: httpx.Client, tmp_path: Path, spare: str) -> None:
+    content = os.urandom(LARGE)
+    id = upload(client, "copied", content)
+    path = file_of(server.data, content)
+    copy = tmp_path / "copy" / path.relative_to(server.data / "blobs")
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(content)
+    path.unlink()
+    place = tmp_path / "copy"
+    source = str(place) if spare == "folder" else place.as_uri()
+    run("verify", "--data", server.data, "--repair", source, "--yes")
+    assert client.get(f"/v1/attachments/{id}/content").content == content
+
+
+def test_what_no_store_has_is_left_and_said(server: Served, client: httpx.Client, tmp_path: Path) -> None:
+    content = os.urandom(LARGE)
+    id = upload(client, "lost", content)
+    file_of(server.data, content).unlink()
+    (tmp_path / "empty").mkdir()
+    ended = attempt("verify", "--data", server.data, "--repair", tmp_path / "empty", "--yes")
+    assert ended.returncode == 1
+    assert "0 contents brought back (0 bytes), 1 not found there" in ended.stdout
+    missing = attempt("verify", "--data", server.data, "--repair", tmp_path / "nosuch", "--yes")
+    assert (missing.returncode, "there is no such folder" in missing.stderr) == (2, True)
+    purge(client, id)
+    run("collect", "--data", server.data, "--grace-hours", "0")
+    run("verify", "--data", server.data)
+
+
+def test_wrong_counts_are_told_and_set_right(server: Served, client: httpx.Client) -> None:
+    upload(client, "counted", b"counted")
+    tell(server.data, "UPDATE blobs SET refs = refs + 1 WHERE size = 7")
+    tell(server.data, "UPDATE ledgers SET bytes = bytes + 5, attachments = 0")
+    ended = attempt("verify", "--data", server.data)
+    assert (ended.returncode, "1 ledger, 1 refs" in ended.stdout) == (1, True)
+    assert "2 counts set right" in run("verify", "--data", server.data, "--recount", "--yes")
+    run("verify", "--data", server.data)
+
+
+def test_a_catalog_that_is_torn_is_told(server: Served, client: httpx.Client) -> None:
+    id = upload(client, "torn", b"torn")
+    tell(server.data, f"DELETE FROM attachments WHERE id = '{id}'")
+    ended = attempt("verify", "--data", server.data)
+    assert ended.returncode == 1
+    assert "catalog     a row of versions hangs on a row of attachments that is not there" in ended.stdout
+    tell(server.data, "DELETE FROM versions WHERE attachment NOT IN (SELECT key FROM attachments)")
+    run("verify", "--data", server.data, "--recount", "--yes")
+
+
+def test_the_rate_is_taken_with_a_unit(server: Served) -> None:
+    run("verify", "--data", server.data, "--rate", "50 MiB")
+    ended = attempt("verify", "--data", server.data, "--rate", "fast")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("holdfast: ")
-    assert ended.stderr.count("\n") == 1
-    assert files_in(tmp_path / "new") == before
+
+
+def test_collecting_shows_first_and_removes_then(server: Served, client: httpx.Client) -> None:
+    run("collect", "--data", server.data, "--grace-hours", "0")
+    content = os.urandom(LARGE)
+    purge(client, upload(client, "gone", content))
+    assert "0 unused contents would go" in run("collect", "--data", server.data, "--dry-run")
+    shown = run("collect", "--data", server.data, "--dry-run", "--grace-hours", "0")
+    assert f"unused contents would go ({LARGE}" in shown
+    assert file_of(server.data, content).exists()
+    assert "1 unused contents removed" in run("collect", "--data", server.data, "--grace-hours", "0")
+    assert content not in [path.read_bytes() for path in (server.data / "blobs").glob("*/*/*-*")]
+    assert "0 unused contents removed" in run("collect", "--data", server.data, "--grace-hours", "0")
+
+
+def test_shared_files_are_rewritten_below_a_share_of_use(tmp_path: Path) -> None:
+    """Each command is a process of its own, and leaves a closed segment."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for n in range(10):
+        (source / f"{n}").write_bytes(os.urandom(1000))
+    data = tmp_path / "data"
+    run("import", "--data", data, "--account", "acme", source)
+    with_low = run("collect", "--data", data, "--grace-hours", "0", "--compact-below", "0")
+    assert "0 shared files rewritten" in with_low
+    assert "1 shared files rewritten (10 contents)" in run(
+        "collect", "--data", data, "--grace-hours", "0", "--compact-below", "100"
+    )
+    assert "1 empty shared files removed" in run("collect", "--data", data, "--grace-hours", "0")
+    run("verify", "--data", data, "--grace-hours", "0")
+
+
+@pytest.mark.parametrize("command", ["verify", "collect", "backup"])
+def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path, command: str) -> None:
+    rest = [tmp_path / "target"] if command == "backup" else []
+    ended = attempt(command, "--data", tmp_path / "typo", *rest)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "there is no installation in" in ended.stderr
+    assert list(tmp_path.iterdir()) == []

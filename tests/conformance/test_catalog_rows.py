@@ -13,6 +13,8 @@ from holdfast.core.model import AccountSettings, PathScope, RecordRef, RecordSco
 from holdfast.core.ports import (
     AccountKey,
     AccountQuery,
+    AnswerKey,
+    AnswerQuery,
     AttachmentKey,
     AttachmentQuery,
     BlobKey,
@@ -84,6 +86,11 @@ PAIRS: list[tuple[Row, Row, list[Key[Any]]]] = [
     (rows.blob(), rows.blob(refs=0, idle_since=8, damaged_at=9), [BlobKey(1, (1).to_bytes(32, "big"))]),
     (rows.lease(), rows.lease(holder="two", until=2**60, fence=2, done_at=7, place="1:é"), [LeaseKey("collect")]),
     (rows.folder("/f"), rows.folder("/f", created_by="other"), [FolderKey(1, "/f")]),
+    (
+        rows.answer(),
+        rows.answer(fingerprint=b"", status=200, headers=(), body=b"", created_at=2**60),
+        [AnswerKey(1, "user-1", "key-1")],
+    ),
 ]
 
 
@@ -159,6 +166,21 @@ async def test_every_listing_of_an_account_is_in_its_order_and_its_own(catalog: 
     assert (await catalog.find(UserQuery(1, Window(1, total=True)))).total == 5
 
 
+async def test_stored_answers_are_an_accounts_own_and_listed_oldest_first(catalog: Catalog) -> None:
+    ages = (5, 3, 9, 3)
+    found = [rows.answer(n, actor=f"user-{n % 2}", created_at=age) for n, age in enumerate(ages)]
+    await catalog.transact(adding([*found, rows.answer(1, 2), rows.answer(1, actor="user-0")]))
+    listed = await everything(catalog, lambda window: AnswerQuery(1, window), 2)
+    assert [(each.created_at, each.actor, each.key) for each in listed] == [
+        (3, "user-1", "key-1"),
+        (3, "user-1", "key-3"),
+        (5, "user-0", "key-0"),
+        (9, "user-0", "key-2"),
+        (rows.AGE + 1, "user-0", "key-1"),
+    ]
+    assert await catalog.get(AnswerKey(2, "user-1", "key-1")) == rows.answer(1, 2)
+
+
 # ---------------------------------------------------------------- uniqueness
 
 
@@ -180,6 +202,7 @@ def _clashes() -> list[tuple[str, list[Row], Row]]:
         ("link", [live, rows.record("contact", "1"), rows.link(live, C1)], rows.link(live, C1, 2)),
         ("blob", [rows.blob()], rows.blob(locator="else")),
         ("event", [rows.event()], rows.event()),
+        ("answer", [rows.answer()], rows.answer(fingerprint=b"other")),
         ("parent", [], rows.record("case", "1", parents=(C1,))),
         ("version of nothing", [], rows.version(live)),
         ("link of nothing", [rows.record("contact", "1")], rows.link(live, C1)),

@@ -35,6 +35,7 @@ from holdfast.catalog.compile import (
 from holdfast.catalog.folding import part_pieces, prefix_end, search_parts
 from holdfast.catalog.rowcodec import (
     account_of,
+    answer_of,
     attachment_of,
     blob_of,
     client_of,
@@ -49,6 +50,7 @@ from holdfast.catalog.rowcodec import (
 from holdfast.core.model import Attachment, Folder, PathScope
 from holdfast.core.ports import (
     AccountQuery,
+    AnswerQuery,
     BlobQuery,
     ClientQuery,
     EntryQuery,
@@ -171,6 +173,14 @@ def plan_events(query: EventQuery) -> Select:
     columns = "account, number, at, actor, kind, subject, data"
     own = [Sql("account = ? AND number > ?", (query.account, query.after))]
     return _List(columns, "events", own, _keys("number"), event_of, lambda row: (row[1],)).select(query.window)
+
+
+def plan_answers(query: AnswerQuery) -> Select:
+    """An account's stored answers, oldest first."""
+    columns = "account, actor, key, fingerprint, status, headers, body, created_at"
+    own = [Sql("account = ?", (query.account,))]
+    keys = _keys("created_at", "actor", "key")
+    return _List(columns, "answers", own, keys, answer_of, lambda row: (row[7], row[1], row[2])).select(query.window)
 
 
 # ---------------------------------------------------------------- records

@@ -40,6 +40,7 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
     ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
+    ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
 
@@ -56,6 +57,7 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.BlobQuery: plans.plan_blobs,
     ports.PlacedQuery: plans.plan_placed,
     ports.HistoryQuery: plans.plan_history,
+    ports.AnswerQuery: plans.plan_answers,
 }
 
 

@@ -22,6 +22,7 @@ from holdfast.core.model import (
     RecordRef,
     RecordScope,
     Scope,
+    StoredAnswer,
     Token,
     TypeScope,
     User,
@@ -131,6 +132,12 @@ def event_of(row: DbRow) -> Event:
 def lease_of(row: DbRow) -> Lease:
     """A lease from its columns."""
     return Lease(*row[:6])
+
+
+def answer_of(row: DbRow) -> StoredAnswer:
+    """A stored answer from its columns."""
+    account, actor, key, fingerprint, status, headers, body, created_at = row
+    return StoredAnswer(account, actor, key, fingerprint, status, tuple(_pairs.decode(headers)), body, created_at)
 
 
 def object_of(text: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from holdfast.core.model import (
     Ledger,
     Link,
     Record,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -65,6 +66,7 @@ class RowWriter:
             Folder: self._add_folder,
             Event: self._add_event,
             Lease: self._add_lease,
+            StoredAnswer: self._add_answer,
         }
         self._save: Mapping[type[Any], _Verb] = {
             Account: self._save_account,
@@ -80,6 +82,7 @@ class RowWriter:
             Folder: self._save_folder,
             Event: self._save_event,
             Lease: self._save_lease,
+            StoredAnswer: self._save_answer,
         }
         self._remove: Mapping[type[Any], _Verb] = {
             Account: lambda row: self._drop("account_remove", row.number),
@@ -97,6 +100,7 @@ class RowWriter:
             Folder: lambda row: self._drop("folder_remove", row.account, row.path, account=row.account),
             Event: lambda row: self._drop("event_remove", row.account, row.number),
             Lease: lambda row: self._drop("lease_remove", row.name),
+            StoredAnswer: lambda row: self._drop("answer_remove", row.account, row.actor, row.key),
         }
 
     def add(self, row: Row) -> None:
@@ -345,6 +349,16 @@ class RowWriter:
 
     def _save_lease(self, row: Lease) -> None:
         self._must("lease_save", row.holder, row.until, row.fence, row.done_at, row.place, row.name)
+
+    def _add_answer(self, row: StoredAnswer) -> None:
+        headers = codec.encode(row.headers)
+        told = (row.fingerprint, row.status, headers, row.body, row.created_at)
+        self._run("answer_add", row.account, row.actor, row.key, *told)
+
+    def _save_answer(self, row: StoredAnswer) -> None:
+        headers = codec.encode(row.headers)
+        told = (row.fingerprint, row.status, headers, row.body, row.created_at)
+        self._must("answer_save", *told, row.account, row.actor, row.key)
 
     def _drop(self, name: str, *args: Scalar, account: int | None = None) -> None:
         self._run(name, *args)

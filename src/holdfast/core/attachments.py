@@ -288,7 +288,9 @@ class Attachments:
         return await self._store(intake, body)
 
     async def _store(self, intake: Intake, body: Callable[[Work], Awaitable[Attachment]]) -> Attachment:
-        sight = self._guard.see(WRITE)
+        guard = self._guard.about(intake.sha256)
+        sight = guard.see(WRITE)
+        await guard.recall()
         await intake.store(await sight.get(BlobKey(sight.account, intake.sha256)))
 
         async def run(work: Work) -> tuple[Attachment, bool]:
@@ -296,7 +298,7 @@ class Attachments:
             return attachment, await _hold(work, intake)
 
         try:
-            attachment, relied_on = await self._guard.change(WRITE, run)
+            attachment, relied_on = await guard.change(WRITE, run, told=lambda result: result[0])
         except StorageFull:
             raise
         except (Unavailable, asyncio.CancelledError):

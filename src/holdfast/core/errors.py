@@ -8,7 +8,8 @@
     ├── Invalid                  the request says something that cannot be
     │   ├── Malformed            the bytes of the request cannot be read at all
     │   ├── Incomplete           the body was cut before its end
-    │   └── DigestMismatch       the bytes are not those that the client announced
+    │   ├── DigestMismatch       the bytes are not those that the client announced
+    │   └── KeyReused            its idempotency key belongs to another request
     ├── Conflict                 it collides with what is there
     │   └── Stale                the caller saw an older revision
     ├── TooLarge                 more bytes than the limit allows
@@ -99,6 +100,13 @@ class DigestMismatch(Invalid):
 
     code = "digest_mismatch"
     title = "Digest mismatch"
+
+
+class KeyReused(Invalid):
+    """The idempotency key was used before, for a request that said something else."""
+
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
 
 
 class Conflict(HoldfastError):

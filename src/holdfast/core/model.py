@@ -339,6 +339,22 @@ class Lease(msgspec.Struct, frozen=True):
     place: str = ""
 
 
+class StoredAnswer(msgspec.Struct, frozen=True):
+    """What a create under an idempotency key was answered, kept for the actor to hear again.
+
+    `fingerprint` is a digest of all that the request said. `status`, `headers` and `body` mean nothing to the core.
+    """
+
+    account: int
+    actor: str
+    key: str
+    fingerprint: bytes
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    created_at: int
+
+
 class ByteRange(msgspec.Struct, frozen=True):
     """`length` bytes from `start`."""
 

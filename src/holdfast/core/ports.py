@@ -28,6 +28,7 @@ from holdfast.core.model import (
     Record,
     RecordRef,
     Scope,
+    StoredAnswer,
     Token,
     User,
     Version,
@@ -38,7 +39,22 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
-Row = Account | Ledger | User | Client | Token | Record | Attachment | Version | Blob | Link | Folder | Event | Lease
+Row = (
+    Account
+    | Ledger
+    | User
+    | Client
+    | Token
+    | Record
+    | Attachment
+    | Version
+    | Blob
+    | Link
+    | Folder
+    | Event
+    | StoredAnswer
+    | Lease
+)
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -150,6 +166,14 @@ class LeaseKey(Key[Lease], frozen=True):
     """A lease by the name of its duty."""
 
     name: str
+
+
+class AnswerKey(Key[StoredAnswer], frozen=True):
+    """A stored answer by actor and idempotency key."""
+
+    account: int
+    actor: str
+    key: str
 
 
 # ---------------------------------------------------------------- queries: which rows, in which order, which part
@@ -319,6 +343,13 @@ class EventQuery(Query[Event], frozen=True):
     window: Window
 
 
+class AnswerQuery(Query[StoredAnswer], frozen=True):
+    """An account's stored answers, oldest first."""
+
+    account: int
+    window: Window
+
+
 class Tally(msgspec.Struct, frozen=True):
     """How many live attachments hang on a record."""
 
@@ -463,9 +494,9 @@ class Tx(Rows, Protocol):
 
         Unique: lease name; account slug; user e-mail; client name; token digest; record (account, type, id);
         attachment id, and path among the live ones; folder path (a live attachment's path and a folder's may not be
-        equal: the core sees to that); version (attachment, number); link (attachment, record, role). What a row hangs
-        on, a record's parents too, must exist. An account's attachments are added in the order of `created_at` and of
-        `number`, which both grow and never change afterwards.
+        equal: the core sees to that); version (attachment, number); link (attachment, record, role); stored answer
+        (account, actor, key). What a row hangs on, a record's parents too, must exist. An account's attachments are
+        added in the order of `created_at` and of `number`, which both grow and never change afterwards.
         """
         ...
 

@@ -11,6 +11,7 @@ from holdfast.core.attachments import Attachments
 from holdfast.core.credentials import Credentials
 from holdfast.core.events import Events
 from holdfast.core.folders import Folders
+from holdfast.core.idempotency import Once, stored_answer
 from holdfast.core.identity import uuid7
 from holdfast.core.leases import Leases
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
@@ -56,14 +57,29 @@ class Desk:
     """Everything one actor may do, each call checked against its permissions and scopes."""
 
     def __init__(
-        self, actor: Actor, engines: Engines, policy: Policy, ids: Callable[[], str], thumbnails: Thumbnails
+        self,
+        actor: Actor,
+        engines: Engines,
+        policy: Policy,
+        ids: Callable[[], str],
+        thumbnails: Thumbnails,
+        once: Once | None = None,
     ) -> None:
         self.actor = actor
         self._engines = engines
         self._policy = policy
         self._ids = ids
         self._thumbnails = thumbnails
-        self._guard = Guard(actor, engines.catalog, engines.clock)
+        self._guard = Guard(actor, engines.catalog, engines.clock, once)
+
+    def once(self, once: Once) -> "Desk":
+        """A desk for a single create under an idempotency key, by the same actor."""
+        return Desk(self.actor, self._engines, self._policy, self._ids, self._thumbnails, once)
+
+    async def answered(self, key: str) -> bool:
+        """Whether the actor was answered under this idempotency key already."""
+        engines = self._engines
+        return await stored_answer(engines.catalog, self.actor, key, engines.clock()) is not None
 
     @cached_property
     def attachments(self) -> Attachments:

@@ -259,3 +259,16 @@ WHERE account = :account AND folder >= :first AND folder < :end
 SELECT key, path FROM attachments WHERE account = :account AND id = :attachment
 -- name: record_exists
 SELECT 1 FROM records WHERE account = :account AND type = :type AND id = :id
+
+-- name: answer_by_key
+SELECT account, actor, key, fingerprint, status, headers, body, created_at FROM answers
+WHERE account = :account AND actor = :actor AND key = :key
+-- name: answer_add
+INSERT INTO answers (account, actor, key, fingerprint, status, headers, body, created_at)
+VALUES (:account, :actor, :key, :fingerprint, :status, :headers, :body, :created_at)
+-- name: answer_save
+UPDATE answers SET fingerprint = :fingerprint, status = :status, headers = :headers, body = :body,
+    created_at = :created_at
+WHERE account = :account AND actor = :actor AND key = :key
+-- name: answer_remove
+DELETE FROM answers WHERE account = :account AND actor = :actor AND key = :key

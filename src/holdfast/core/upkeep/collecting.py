@@ -11,7 +11,7 @@ import logging
 import msgspec
 
 from holdfast.core.errors import Conflict, ContentLost
-from holdfast.core.leases import Tenure, is_in_force
+from holdfast.core.leases import Tenure, revoked
 from holdfast.core.model import Blob
 from holdfast.core.policy import Policy
 from holdfast.core.ports import (
@@ -34,7 +34,7 @@ from holdfast.core.upkeep.stock import Step, Stock, accounts, fence, pages, unwa
 _log = logging.getLogger(__name__)
 
 BACKUP = "backup"
-"""The lease that a backup holds: while it does, no bytes go, since its snapshot may name them."""
+"""The shared lease of backups: while one is in force, no bytes go, since a snapshot may name them."""
 
 DEFAULT_GRACE = 24 * 3600
 _PAGE = 100
@@ -108,9 +108,9 @@ class _Collection:
         self._before = stock.before(rules.grace)
         self.done = Collected()
 
-    async def _allowed(self, rows: Rows) -> None:
-        await fence(self._tenure, rows)
-        if await is_in_force(rows, BACKUP, self._stock.clock()):
+    async def _allowed(self, tx: Tx) -> None:
+        await fence(self._tenure, tx)
+        if not await revoked(tx, BACKUP, self._stock.clock()):
             raise _Postponed
 
     # ------------------------------------------------------------ blobs that no version holds

@@ -72,8 +72,8 @@ class Upkeep:
 
     @asynccontextmanager
     async def backing_up(self) -> AsyncIterator[Tenure]:
-        """As long as the block runs, no bytes are removed. Raises `Conflict` while another backup runs."""
-        async with self._alone(BACKUP) as tenure:
+        """As long as the block runs, no bytes are removed; several may do so together."""
+        async with self.leases.shared(BACKUP) as tenure:
             yield tenure
 
     async def snapshot(self, target: str) -> None:

@@ -11,7 +11,7 @@ from holdfast.core.ports import EntryQuery, Page, RecordFilter, RecordQuery, Whe
 from holdfast.core.store import Desk
 from holdfast.dialects.four_hse.inputs import DEFAULT_PAGE_SIZE, asked, converted, paged
 from holdfast.dialects.four_hse.paths import Entry, normal, office_folder, project_folder
-from holdfast.dialects.four_hse.shapes import DIRECTORY, attachment_views, name_of
+from holdfast.dialects.four_hse.shapes import DIRECTORY, attachment_views, name_of, project_of
 from holdfast.web.dialect import Call
 from holdfast.web.reply import Reply, json
 

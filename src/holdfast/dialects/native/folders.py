@@ -2,9 +2,10 @@
 
 from holdfast.core.errors import NotFound
 from holdfast.core.folders import Doomed
-from holdfast.core.model import ROOT
+from holdfast.core.model import ROOT, Folder
 from holdfast.core.paths import checked_folder
 from holdfast.core.ports import EntryQuery
+from holdfast.dialects.native.idempotency import idempotency_key, once
 from holdfast.dialects.native.paging import read_paging
 from holdfast.dialects.native.shapes import (
     FolderDeletion,
@@ -41,9 +42,12 @@ async def get_root(call: Call) -> Reply:
 
 async def create(call: Call) -> Reply:
     """POST /v1/folders/{path}: an empty folder, with those above it where missing."""
-    folder = await call.desk.folders.create(_path(call))
-    entry = FolderEntry("folder", folder.name, folder.path, moment_text(folder.created_at), None)
-    return json(entry, 201)
+    path, key = _path(call), idempotency_key(call.req)
+    return await once(call, key, None, lambda desk: desk.folders.create(path), _created)
+
+
+def _created(folder: Folder) -> Reply:
+    return json(FolderEntry("folder", folder.name, folder.path, moment_text(folder.created_at), None), 201)
 
 
 async def move(call: Call) -> Reply:
