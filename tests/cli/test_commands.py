@@ -129,6 +129,8 @@ WRONG_USES = [
     ("restore", "--data", "d", "."),
     ("restore", "--drill", "."),
     ("restore", "--scratch", ".", "."),
+    ("restore", ".", "--drill", "--scratch", "nosuch"),
+    ("account", "set", "acme", "--allowed-types-on", "case"),
     ("openapi", "nosuch"),
 ]
 
