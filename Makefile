@@ -18,8 +18,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests docs $(wildcard bench examples)
-LOCK := .cache/lock/bin/uv pip compile pyproject.toml --group pyproject.toml:build --universal --python-version 3.11 \
+LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
+LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
 .PHONY: help serve test check fix browser bench docs lock parts clean
 
@@ -56,6 +57,7 @@ docs: $(VENV)/.test ## write the generated pages of docs/ anew
 lock: .cache/lock/.made ## pin the newest dependencies that fit, with hashes (LOCK_FLAGS=--upgrade for newer ones)
 	$(LOCK) --output-file requirements/run.lock
 	$(LOCK) --extra test --constraint requirements/run.lock --output-file requirements/test.lock
+	$(LOCK_ALONE) --group pyproject.toml:redbot --output-file requirements/redbot.lock
 
 clean: ## remove the environment and caches, never data
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,6 +17,9 @@ DRAWN = 1.0
 WAYS = ("script", "module", "link", "img", "object", "embed", "iframe", "video", "track", "font", "worker", "import")
 """How a page of another site can pull a URL in."""
 
+_ICON = "/favicon.ico"
+"""What a browser asks for by itself, whatever it shows."""
+
 _EMBED = """
 (async (urls, ways) => {
   const asked = (tag, attributes, parent) => new Promise(done => {
@@ -202,11 +205,12 @@ class Tab:
     def _on_Network_requestWillBeSent(self, params: Params, session: str) -> None:  # noqa: N802
         url = params["request"]["url"]
         parts = urlsplit(url)
-        ours = parts.netloc == self._origin or url in self._wanted or parts.path == "/favicon.ico"
+        ours = parts.netloc == self._origin or url in self._wanted or parts.path == _ICON
         if parts.scheme in {"http", "https", "ws", "wss", "ftp"} and not ours:
             self.seen.calls.append(url)
 
     def _on_Network_responseReceived(self, params: Params, session: str) -> None:  # noqa: N802
         response: Params = params["response"]
-        if urlsplit(response["url"]).netloc == self._origin:
+        parts = urlsplit(response["url"])
+        if parts.netloc == self._origin and parts.path != _ICON:
             self.seen.answers[int(response["status"])] += 1

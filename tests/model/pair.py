@@ -171,8 +171,10 @@ def expected(reference: Reference, step: Step, hint: Outcome) -> Outcome:
     if step.verb == "create" and hint[0] == "done":
         args["id"] = hint[1][0]
     try:
-        with reference.transaction():
-            return "done", shown(getattr(reference, step.verb)(step.actor, **args))
+        with reference.transaction() as before:
+            told = shown(getattr(reference, step.verb)(step.actor, **args))
+            reference.warn(step.actor, before)
+            return "done", told
     except HoldfastError as error:
         return "refused", type(error).__name__
 

@@ -74,10 +74,10 @@ class Reference:
         return other
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator["Reference"]:
         before = self.copy()
         try:
-            yield
+            yield before
         except Exception:
             self.__dict__.update(before.__dict__)
             raise
@@ -109,6 +109,19 @@ class Reference:
             raise QuotaExceeded
         if counted and self.most_attachments is not None and len(self.live) > self.most_attachments:
             raise QuotaExceeded
+
+    def warn(self, actor: Actor, before: "Reference") -> None:
+        """A change that brought a quota to 80 or to 95 percent says so, each once."""
+        if self.bytes <= before.bytes and len(self.live) <= len(before.live):
+            return
+        for kind, most, was, now in (
+            ("bytes", self.most_bytes, before.bytes, self.bytes),
+            ("attachments", self.most_attachments, len(before.live), len(self.live)),
+        ):
+            for percent in (80, 95):
+                if most and was * 100 < percent * most <= now * 100:
+                    self.tick()
+                    self.note(actor, "account.quota_warning", kind)
 
     # ------------------------------------------------------------ who may see what
 

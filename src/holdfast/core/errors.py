@@ -179,7 +179,10 @@ class ContentLost(HoldfastError):
 
 
 class Unavailable(HoldfastError):
-    """A part of the system cannot answer now; `retry_after` is in seconds."""
+    """A part of the system cannot answer now; `retry_after` is in seconds.
+
+    `unsure`: what was asked for may have been done all the same, or be found done after a crash.
+    """
 
     code = "unavailable"
     title = "Temporarily unavailable"
@@ -187,6 +190,7 @@ class Unavailable(HoldfastError):
     def __init__(self, detail: str = "", *, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.unsure = False
 
 
 class StorageFull(Unavailable):

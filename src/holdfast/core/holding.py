@@ -33,10 +33,10 @@ async def keep(guard: Guard, intake: Intake, body: Callable[[Work], Awaitable[T]
 
     try:
         result, relied_on = await guard.change(WRITE, run, told=lambda result: result[0])
-    except StorageFull:
-        raise
-    except (Unavailable, asyncio.CancelledError):
-        intake.unsure()
+    except (Unavailable, asyncio.CancelledError) as failure:
+        # Room that ran out before the commit leaves nothing behind that could want the bytes.
+        if not isinstance(failure, StorageFull) or failure.unsure:
+            intake.unsure()
         raise
     if relied_on:
         intake.taken()

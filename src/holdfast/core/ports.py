@@ -509,6 +509,8 @@ class Catalog(Rows, Protocol):
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """Run the body in a transaction and commit it durably; an exception rolls it back and comes through.
 
+        Only after an `Unavailable` that is `unsure` may the change be there all the same, now or after a crash.
+
         The body awaits nothing but the `Tx` it is given, and may be run again after a serialization failure, so it
         has no other effect.
         """
