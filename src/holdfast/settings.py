@@ -92,10 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30
     render_on_upload: Annotated[
         bool,
-        Meta(
-            description="Whether thumbnails and picture facts are made in the background after an upload; "
-            "otherwise thumbnails are made when first asked for, and facts along with them."
-        ),
+        Meta(description="Whether thumbnails and facts of pictures are made right after an upload, or when asked for."),
     ] = True
     upkeep: Annotated[
         bool, Meta(description="Whether the server collects and verifies in the background, one process for all.")
