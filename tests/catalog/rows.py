@@ -194,6 +194,8 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
 
 def lease(name: str = "collect", **changes: Any) -> Lease:
     return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})
+
+
 def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:
     fields = {
         "account": account,
