@@ -80,7 +80,8 @@ async def test_a_page_streams_from_an_index(catalog: SqliteCatalog, query: Query
     # `p` is the page itself, chosen from an index before the rows are read.
     scans = [step for step in found if step.startswith("SCAN") and step != "SCAN p"]
     assert [step for step in scans if "VIRTUAL TABLE INDEX" not in step] == []
-    assert [step for step in found if "TEMP B-TREE" in step] == []
+    # The last term alone sorts what shares all others: the few versions of one attachment.
+    assert [step for step in found if "TEMP B-TREE" in step and "LAST TERM" not in step] == []
     assert not select.scans
 
 

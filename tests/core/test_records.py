@@ -200,3 +200,12 @@ async def test_pages_go_on_where_they_ended_while_rows_are_added(office: Office)
     await office.record("job:new")
     second = await records.find(RecordQuery(office.acme.number, Window(limit=2, after=first.next)))
     assert [record.id for record in (*first.items, *second.items)] == ["4", "3", "2", "1"]
+
+
+async def test_a_cascade_takes_what_becomes_childless_on_the_way_once(office: Office) -> None:
+    for name, *parents in (("job:1",), ("note:1", "job:1"), ("case:1", "job:1")):
+        await office.record(name, *parents)
+    change = RecordChange(parents=(RecordRef("job", "1"), RecordRef("case", "1")))
+    await office.desk().records.change(RecordRef("note", "1"), change)
+    deleted = await office.desk().records.delete(RecordRef("job", "1"), cascade=True)
+    assert sorted(str(record.ref) for record in deleted) == ["case:1", "job:1", "note:1"]

@@ -35,6 +35,7 @@ from holdfast.catalog.compile import (
 from holdfast.catalog.folding import part_pieces, prefix_end, search_parts
 from holdfast.catalog.rowcodec import (
     account_of,
+    answer_of,
     attachment_of,
     blob_of,
     client_of,
@@ -42,6 +43,7 @@ from holdfast.catalog.rowcodec import (
     folder_of,
     link_of,
     record_of,
+    rendition_of,
     token_of,
     user_of,
     version_of,
@@ -49,6 +51,7 @@ from holdfast.catalog.rowcodec import (
 from holdfast.core.model import Attachment, Folder, PathScope
 from holdfast.core.ports import (
     AccountQuery,
+    AnswerQuery,
     BlobQuery,
     ClientQuery,
     EntryQuery,
@@ -57,6 +60,7 @@ from holdfast.core.ports import (
     LinkQuery,
     PlacedQuery,
     RecordQuery,
+    RenditionQuery,
     Scalar,
     TokenQuery,
     UserQuery,
@@ -136,6 +140,13 @@ def plan_versions(query: VersionQuery) -> Select:
     return _List(columns, source, own, keys, version_of, lambda row: (row[2],)).select(query.window)
 
 
+def plan_renditions(query: RenditionQuery) -> Select:
+    """Renditions of a content."""
+    columns = "account, source, edge, blob, reason, made_at"
+    own = [Sql("account = ? AND source = ?", (query.account, query.source))]
+    return _List(columns, "renditions", own, _keys("edge"), rendition_of, lambda row: (row[2],)).select(query.window)
+
+
 def plan_history(query: HistoryQuery) -> Select:
     """All versions in the account, by attachment."""
     columns = "a.account, a.id, v.number, v.name, v.media_type, v.size, v.sha256, v.created_at, v.created_by, a.number"
@@ -171,6 +182,14 @@ def plan_events(query: EventQuery) -> Select:
     columns = "account, number, at, actor, kind, subject, data"
     own = [Sql("account = ? AND number > ?", (query.account, query.after))]
     return _List(columns, "events", own, _keys("number"), event_of, lambda row: (row[1],)).select(query.window)
+
+
+def plan_answers(query: AnswerQuery) -> Select:
+    """An account's stored answers, oldest first."""
+    columns = "account, actor, key, fingerprint, status, headers, body, created_at"
+    own = [Sql("account = ?", (query.account,))]
+    keys = _keys("created_at", "actor", "key")
+    return _List(columns, "answers", own, keys, answer_of, lambda row: (row[7], row[1], row[2])).select(query.window)
 
 
 # ---------------------------------------------------------------- records

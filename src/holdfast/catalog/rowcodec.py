@@ -13,15 +13,19 @@ from holdfast.core.model import (
     Blob,
     Client,
     Event,
+    Facts,
     Folder,
     Lease,
     Ledger,
     Link,
+    MediaFacts,
     PathScope,
     Record,
     RecordRef,
     RecordScope,
+    Rendition,
     Scope,
+    StoredAnswer,
     Token,
     TypeScope,
     User,
@@ -112,6 +116,16 @@ def blob_of(row: DbRow) -> Blob:
     return Blob(*row[:8])
 
 
+def rendition_of(row: DbRow) -> Rendition:
+    """A rendition from its columns."""
+    return Rendition(*row[:6])
+
+
+def facts_of(row: DbRow) -> MediaFacts:
+    """The facts of a content from their columns."""
+    return MediaFacts(row[0], row[1], Facts(*row[2:6]), row[6])
+
+
 def link_of(row: DbRow) -> Link:
     """A link from its columns; the record takes two."""
     return Link(row[0], row[1], row[2], RecordRef(row[3], row[4]), *row[5:10])
@@ -131,6 +145,12 @@ def event_of(row: DbRow) -> Event:
 def lease_of(row: DbRow) -> Lease:
     """A lease from its columns."""
     return Lease(*row[:6])
+
+
+def answer_of(row: DbRow) -> StoredAnswer:
+    """A stored answer from its columns."""
+    account, actor, key, fingerprint, status, headers, body, created_at = row
+    return StoredAnswer(account, actor, key, fingerprint, status, tuple(_pairs.decode(headers)), body, created_at)
 
 
 def object_of(text: str) -> dict[str, Any]:

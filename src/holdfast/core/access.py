@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 import msgspec
 
 from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfScope, QuotaExceeded
+from holdfast.core.idempotency import Once
 from holdfast.core.model import (
     ROOT,
     Account,
@@ -26,6 +27,7 @@ from holdfast.core.model import (
     RecordRef,
     RecordScope,
     Scope,
+    Standing,
     TypeScope,
     joined,
 )
@@ -48,7 +50,6 @@ from holdfast.core.ports import (
     RecordQuery,
     Row,
     Rows,
-    Standing,
     StandingQuery,
     Tx,
     WithinQuery,
@@ -301,15 +302,20 @@ class Work(Sight):
         return self._tx
 
 
+def _all(result: object) -> object:
+    return result
+
+
 class Guard:
     """The catalog as one actor may use it. The only way from a desk to rows."""
 
-    __slots__ = ("_catalog", "_clock", "actor")
+    __slots__ = ("_catalog", "_clock", "_once", "actor")
 
-    def __init__(self, actor: Actor, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, actor: Actor, catalog: Catalog, clock: Clock, once: Once | None = None) -> None:
         self.actor = actor
         self._catalog = catalog
         self._clock = clock
+        self._once = once
 
     def see(self, *permissions: str) -> Sight:
         """The account as far as the actor may see it. Raises `Forbidden` without one of the permissions."""
@@ -320,21 +326,40 @@ class Guard:
         """The actor's own account, which needs no permission."""
         return await Sight(self.actor, self._catalog).owner()
 
-    async def change(self, permission: str, body: Callable[[Work], Awaitable[T]]) -> T:
+    def about(self, body: bytes) -> "Guard":
+        """The same for a request whose body turned out to have this SHA-256."""
+        once = None if self._once is None else msgspec.structs.replace(self._once, body=body)
+        return Guard(self.actor, self._catalog, self._clock, once)
+
+    async def recall(self) -> None:
+        """Let a request pass that was not carried out before. Raises `AlreadyAnswered`, `KeyReused`."""
+        if self._once is not None:
+            await self._once.recall(self._catalog, self.actor, self._clock())
+
+    async def change(
+        self, permission: str, body: Callable[[Work], Awaitable[T]], *, told: Callable[[T], object] = _all
+    ) -> T:
         """Run a body in one transaction of the account. Raises `Forbidden`, and what the body raises.
 
-        The body may be run again after a serialization failure: it keeps no state outside the `Work`.
+        The body may be run again after a serialization failure: it keeps no state outside the `Work`. Under an
+        idempotency key the answer to what is `told` of the result is kept with the change; raises `AlreadyAnswered`
+        and `KeyReused` then.
         """
         permit(self.actor, (permission,))
-        actor, clock = self.actor, self._clock
+        actor, clock, once = self.actor, self._clock, self._once
 
         async def run(tx: Tx) -> T:
             ledger = await tx.get(LedgerKey(actor.account))
             if ledger is None:
                 raise NotFound("account")
-            work = Work(actor, tx, ledger, clock())
+            now = clock()
+            if once is not None:
+                await once.recall(tx, actor, now)
+            work = Work(actor, tx, ledger, now)
             result = await body(work)
             await work.warn()
+            if once is not None:
+                await once.keep(tx, actor, now, told(result))
             if work.ledger is not ledger:
                 await tx.save(work.ledger)
             return result

@@ -5,10 +5,12 @@
     ├── Forbidden                the actor lacks the permission
     │   └── OutOfScope           it exists in the actor's account, outside the actor's scopes
     ├── NotFound                 no such thing in the actor's account
+    │   └── Unrenderable             the file is there, and has no picture
     ├── Invalid                  the request says something that cannot be
     │   ├── Malformed            the bytes of the request cannot be read at all
     │   ├── Incomplete           the body was cut before its end
-    │   └── DigestMismatch       the bytes are not those that the client announced
+    │   ├── DigestMismatch       the bytes are not those that the client announced
+    │   └── KeyReused            its idempotency key belongs to another request
     ├── Conflict                 it collides with what is there
     │   └── Stale                the caller saw an older revision
     ├── TooLarge                 more bytes than the limit allows
@@ -73,6 +75,17 @@ class NotFound(HoldfastError):
         self.kind = kind
 
 
+class Unrenderable(NotFound):
+    """The file has no picture, for good. `reason` is one word, as `NoRendition` has it."""
+
+    code = "no_rendition"
+    title = "No rendition"
+
+    def __init__(self, reason: str = "unsupported") -> None:
+        super().__init__("rendition", f"This file has no thumbnail: {reason}")
+        self.reason = reason
+
+
 class Invalid(HoldfastError):
     """The request contradicts a rule; `fields` says where."""
 
@@ -99,6 +112,13 @@ class DigestMismatch(Invalid):
 
     code = "digest_mismatch"
     title = "Digest mismatch"
+
+
+class KeyReused(Invalid):
+    """The idempotency key was used before, for a request that said something else."""
+
+    code = "idempotency_key_reused"
+    title = "Idempotency key reused"
 
 
 class Conflict(HoldfastError):

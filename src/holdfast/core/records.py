@@ -16,6 +16,7 @@ from holdfast.core.model import (
     Record,
     RecordRef,
     RecordScope,
+    Tally,
     TypeScope,
     has_control_characters,
 )
@@ -28,7 +29,6 @@ from holdfast.core.ports import (
     Page,
     RecordKey,
     RecordQuery,
-    Tally,
     TallyQuery,
     Window,
     WithinQuery,
@@ -229,7 +229,11 @@ class Records:
         while children := (await work.tx.find(below)).items:
             if not cascade:
                 raise Conflict(f"Other records lie below {record.ref}")
-            for child in children:
+            for listed in children:
+                # What went before it in this list may have taken it along, or changed what it lies below.
+                child = await work.get(RecordKey(work.account, listed.ref))
+                if child is None or record.ref not in child.parents:
+                    continue
                 await work.within((child.ref,))
                 rest = tuple(parent for parent in child.parents if parent != record.ref)
                 if rest:

@@ -84,6 +84,7 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Malformed: 400,
     errors.Incomplete: 400,
     errors.DigestMismatch: 400,
+    errors.KeyReused: 422,
     errors.Conflict: 409,
     errors.Stale: 412,
     errors.TooLarge: 413,

@@ -33,6 +33,7 @@ EXPECTED = {
     "Malformed": (400, "Malformed request"),
     "Incomplete": (400, "Incomplete body"),
     "DigestMismatch": (400, "Digest mismatch"),
+    "KeyReused": (422, "The given data was invalid."),
     "RateLimited": (429, "Too Many Attempts."),
     "ContentLost": (500, "Server Error"),
     "InternalError": (500, "Server Error"),

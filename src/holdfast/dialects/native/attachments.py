@@ -1,5 +1,6 @@
 """`/v1/attachments`: files, their versions and links."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -7,9 +8,10 @@ import msgspec
 from holdfast.core.attachments import Description, Hook, NewAttachment, OnConflict
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
-from holdfast.core.model import Attachment, RecordRef
+from holdfast.core.model import Attachment, Facts, Link, RecordRef
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import AttachmentQuery, Page, RecordFilter, Where
+from holdfast.dialects.native.idempotency import idempotency_key, once
 from holdfast.dialects.native.paging import Paging, read_order, read_paging
 from holdfast.dialects.native.preconditions import answer, expected_state, tagged
 from holdfast.dialects.native.shapes import (
@@ -30,6 +32,8 @@ from holdfast.web.query import Parameters, scalars_like
 from holdfast.web.reply import Reply, empty, json
 
 SORTS = ("created_at", "updated_at", "name", "size", "number", "path")
+SIZES = ("128", "256", "512", "1024")
+DEFAULT_SIZE = "256"
 CONFLICTS: tuple[OnConflict, ...] = ("fail", "rename", "replace")
 
 _MEMBERS = frozenset(AttachmentView.__struct_fields__)
@@ -93,18 +97,34 @@ def _properties(text: str | None) -> dict[str, Any]:
 
 async def create(call: Call) -> Reply:
     """POST /v1/attachments."""
+    key = idempotency_key(call.req)
     if body.media_type(call) == body.MULTIPART:
-        return await _create_from_form(call)
+        return await _create_from_form(call, key)
     draft = read_draft(Parameters(call.req.params))
-    await call.desk.attachments.may_hang(draft.hooks)
+    await _may_hang(call, draft, key)
     async with await call.desk.attachments.receive() as intake:
         await body.receive(call, intake, draft.name or "")
-        return _created(await call.desk.attachments.create(intake, draft.of("")))
+        return await _create(call, key, intake, draft.of(""), None)
 
 
-async def _create_from_form(call: Call) -> Reply:
+async def _create(call: Call, key: str | None, intake: Intake, new: NewAttachment, declared: str | None) -> Reply:
+    said = (new, declared)
+    return await once(call, key, said, lambda desk: desk.attachments.create(intake, new), _created)
+
+
+async def _may_hang(call: Call, draft: Draft, key: str | None) -> None:
+    try:
+        await call.desk.attachments.may_hang(draft.hooks)
+    except NotFound:
+        # What was carried out before is answered again, whatever has become of the record since.
+        if key is None or not await call.desk.answered(key):
+            raise
+
+
+async def _create_from_form(call: Call, key: str | None) -> Reply:
     fields: dict[str, list[str]] = {}
     new: NewAttachment | None = None
+    declared: str | None = None
     async with await call.desk.attachments.receive() as intake:
         async for part in body.form(call, urlencoded=False):
             if new is not None:
@@ -112,20 +132,24 @@ async def _create_from_form(call: Call) -> Reply:
             if isinstance(part, body.Field):
                 fields.setdefault(part.name, []).append(part.value)
                 continue
-            new = await _take_part(call, intake, part, fields)
+            draft = _draft_of_form(call, part, fields)
+            await _may_hang(call, draft, key)
+            new, declared = await _take_part(intake, part, draft), part.media_type
         if new is None:
             raise Invalid("No file was sent", fields={"file": "missing"})
-        return _created(await call.desk.attachments.create(intake, new))
+        return await _create(call, key, intake, new, declared)
 
 
-async def _take_part(call: Call, intake: Intake, part: body.FilePart, fields: dict[str, list[str]]) -> NewAttachment:
+def _draft_of_form(call: Call, part: body.FilePart, fields: dict[str, list[str]]) -> Draft:
     if part.name != "file":
         raise Invalid("The file's part is named file", fields={part.name: "unexpected file"})
     single: dict[str, str | list[str]] = {
         name: values[0] if len(values) == 1 else values for name, values in fields.items()
     }
-    draft = read_draft(Parameters({**call.req.params, **single}))
-    await call.desk.attachments.may_hang(draft.hooks)
+    return read_draft(Parameters({**call.req.params, **single}))
+
+
+async def _take_part(intake: Intake, part: body.FilePart, draft: Draft) -> NewAttachment:
     new = draft.of(part.filename)
     await intake.take(part.chunks, name=new.name, declared_type=part.media_type)
     return new
@@ -138,24 +162,39 @@ def _created(attachment: Attachment) -> Reply:
 
 async def put_content(call: Call) -> Reply:
     """PUT /v1/attachments/{id}/content: a new version."""
-    id = call.params["id"]
-    present = await call.desk.attachments.get(id)
+    id, key, expected = call.params["id"], idempotency_key(call.req), expected_state(call.req)
+    name = await _name_of(call, id, key)
+    declared: str | None = None
     async with await call.desk.attachments.receive() as intake:
         if body.media_type(call) == body.MULTIPART:
-            await _take_only_file(call, intake, present.name)
+            declared = await _take_only_file(call, intake, name)
         else:
-            await body.receive(call, intake, present.name)
-        attachment = await call.desk.attachments.replace(id, intake, expected_state(call.req))
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+            await body.receive(call, intake, name)
+        return await once(call, key, declared, lambda desk: desk.attachments.replace(id, intake, expected), _described)
 
 
-async def _take_only_file(call: Call, intake: Intake, name: str) -> None:
+async def _name_of(call: Call, id: str, key: str | None) -> str:
+    try:
+        return (await call.desk.attachments.get(id)).name
+    except NotFound:
+        if key is None or not await call.desk.answered(key):
+            raise
+        return ""
+
+
+async def _take_only_file(call: Call, intake: Intake, name: str) -> str | None:
+    declared: str | None = None
     seen = False
     async for part in body.form(call, urlencoded=False):
         if seen or not isinstance(part, body.FilePart) or part.name != "file":
             raise Invalid("The form has one part, named file", fields={part.name: "unexpected"})
         await intake.take(part.chunks, name=name, declared_type=part.media_type)
-        seen = True
+        seen, declared = True, part.media_type
+    return declared
+
+
+def _described(attachment: Attachment) -> Reply:
+    return json(attachment_view(attachment), headers=tagged(attachment.revision))
 
 
 # ---------------------------------------------------------------- reading
@@ -174,7 +213,8 @@ async def attachment_list(call: Call, record: RecordRef | None) -> Reply:
     query = _query(parameters, paging, call.desk.actor.account, record)
     parameters.finish()
     page = await call.desk.attachments.find(query)
-    return _page(page, paging, fields)
+    shows_media = fields is None or "media" in fields
+    return _page(page, paging, fields, await call.desk.renditions.facts(page.items) if shows_media else {})
 
 
 def _query(parameters: Parameters, paging: Paging, account: int, record: RecordRef | None) -> AttachmentQuery:
@@ -231,15 +271,17 @@ def _chosen(text: str | None) -> frozenset[str] | None:
     return chosen | {"id"}
 
 
-def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None) -> Reply:
-    views = [attachment_view(attachment) for attachment in page.items]
+def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None, facts: Mapping[bytes, Facts]) -> Reply:
+    views = [attachment_view(attachment, facts) for attachment in page.items]
     following = paging.cursor(page.next)
     if fields is None:
         return json(AttachmentList(views, following))
-    items = [
-        {name: getattr(view, name) for name in AttachmentView.__struct_fields__ if name in fields} for view in views
-    ]
-    return json({"items": items, "next": following})
+    return json({"items": [_chosen_members(view, fields) for view in views], "next": following})
+
+
+def _chosen_members(view: AttachmentView, fields: frozenset[str]) -> dict[str, Any]:
+    members = msgspec.structs.asdict(view)
+    return {name: value for name, value in members.items() if name in fields and value is not msgspec.UNSET}
 
 
 async def get(call: Call) -> Reply:
@@ -248,7 +290,8 @@ async def get(call: Call) -> Reply:
     trashed = parameters.flag("trashed")
     parameters.finish()
     attachment = await call.desk.attachments.get(call.params["id"], trashed=trashed)
-    return answer(call.req, attachment_view(attachment), attachment.revision)
+    facts = await call.desk.renditions.facts((attachment,))
+    return answer(call.req, attachment_view(attachment, facts), attachment.revision, media=bool(facts))
 
 
 async def get_content(call: Call) -> Reply:
@@ -258,6 +301,19 @@ async def get_content(call: Call) -> Reply:
     parameters.finish()
     _, content = await call.desk.attachments.content(call.params["id"])
     return serve(call, content, inline=inline)
+
+
+async def get_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size), inline=True)
+
+
+def _size(call: Call) -> int:
+    parameters = Parameters(call.req.params)
+    size = parameters.choice("size", SIZES) or DEFAULT_SIZE
+    parameters.finish()
+    return int(size)
 
 
 # ---------------------------------------------------------------- changing
@@ -291,8 +347,8 @@ async def delete(call: Call) -> Reply:
 
 async def restore(call: Call) -> Reply:
     """POST /v1/attachments/{id}/restore."""
-    attachment = await call.desk.attachments.restore(call.params["id"])
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    id, key = call.params["id"], idempotency_key(call.req)
+    return await once(call, key, None, lambda desk: desk.attachments.restore(id), _described)
 
 
 # ---------------------------------------------------------------- versions
@@ -316,10 +372,17 @@ async def version_content(call: Call) -> Reply:
     return serve(call, content, inline=inline)
 
 
+async def version_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/versions/{number}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size, _number(call)), inline=True)
+
+
 async def restore_version(call: Call) -> Reply:
     """POST /v1/attachments/{id}/versions/{number}/restore."""
-    attachment = await call.desk.attachments.restore_version(call.params["id"], _number(call), expected_state(call.req))
-    return json(attachment_view(attachment), headers=tagged(attachment.revision))
+    id, number, key = call.params["id"], _number(call), idempotency_key(call.req)
+    expected = expected_state(call.req)
+    return await once(call, key, None, lambda desk: desk.attachments.restore_version(id, number, expected), _described)
 
 
 def _number(call: Call) -> int:
@@ -343,9 +406,13 @@ async def links(call: Call) -> Reply:
 
 async def create_link(call: Call) -> Reply:
     """POST /v1/attachments/{id}/links."""
+    id, key = call.params["id"], idempotency_key(call.req)
     new = await body.json(call, NewLink)
     hook = Hook(RecordRef.parse(new.record), new.role, new.caption, new.position)
-    link = await call.desk.attachments.hang(call.params["id"], hook)
+    return await once(call, key, hook, lambda desk: desk.attachments.hang(id, hook), _linked)
+
+
+def _linked(link: Link) -> Reply:
     location = f"/v1/attachments/{link.attachment}/links/{link.id}"
     return json(link_view(link), 201, headers=(("Location", location),))
 

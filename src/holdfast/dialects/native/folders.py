@@ -2,9 +2,10 @@
 
 from holdfast.core.errors import NotFound
 from holdfast.core.folders import Doomed
-from holdfast.core.model import ROOT
+from holdfast.core.model import ROOT, Attachment, Folder
 from holdfast.core.paths import checked_folder
 from holdfast.core.ports import EntryQuery
+from holdfast.dialects.native.idempotency import idempotency_key, once
 from holdfast.dialects.native.paging import read_paging
 from holdfast.dialects.native.shapes import (
     FolderDeletion,
@@ -31,7 +32,8 @@ async def get(call: Call) -> Reply:
     paging = read_paging(parameters, {**call.req.params, "": path})
     parameters.finish()
     page = await call.desk.folders.find(EntryQuery(call.desk.actor.account, paging.window, parent=path))
-    return json(FolderView(path, [folder_entry(entry) for entry in page.items], paging.cursor(page.next)))
+    facts = await call.desk.renditions.facts(entry for entry in page.items if isinstance(entry, Attachment))
+    return json(FolderView(path, [folder_entry(entry, facts) for entry in page.items], paging.cursor(page.next)))
 
 
 async def get_root(call: Call) -> Reply:
@@ -41,9 +43,12 @@ async def get_root(call: Call) -> Reply:
 
 async def create(call: Call) -> Reply:
     """POST /v1/folders/{path}: an empty folder, with those above it where missing."""
-    folder = await call.desk.folders.create(_path(call))
-    entry = FolderEntry("folder", folder.name, folder.path, moment_text(folder.created_at), None)
-    return json(entry, 201)
+    path, key = _path(call), idempotency_key(call.req)
+    return await once(call, key, None, lambda desk: desk.folders.create(path), _created)
+
+
+def _created(folder: Folder) -> Reply:
+    return json(FolderEntry("folder", folder.name, folder.path, moment_text(folder.created_at), None), 201)
 
 
 async def move(call: Call) -> Reply:

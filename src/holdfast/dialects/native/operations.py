@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from holdfast.dialects.native import account, attachments, folders, records
+from holdfast.dialects.native.idempotency import HEADER
 from holdfast.dialects.native.shapes import (
     AttachmentChange,
     AttachmentList,
@@ -51,11 +52,17 @@ _PAGE: Final = (
     _query("cursor", str, "`next` of the page before, with the same order and filters."),
 )
 _IF_MATCH: Final = _header("If-Match", 'Change only this revision, such as `"r5"`.')
+_ONCE: Final = _header(
+    HEADER,
+    "1 to 255 visible ASCII characters, made up for this request. Sent again within a day, the same request gets the "
+    "answer of the first, with `Idempotency-Replayed: true`, and changes nothing; another request gets 422.",
+)
 _ID: Final = Parameter("id", str, "The attachment's id.", where="path", required=True)
 _NUMBER: Final = Parameter("number", Annotated[int, Meta(ge=1)], "The version's number.", where="path", required=True)
 _DISPOSITION: Final = _query(
     "disposition", Literal["attachment", "inline"], "inline shows types that are safe to show; the rest are saved."
 )
+_SIZE: Final = _query("size", Literal["128", "256", "512", "1024"], "Longest side in pixels; 256 unless told.")
 _UPLOAD_FIELDS: Final[Mapping[str, tuple[Schema, str]]] = {
     "name": (str, _PATHLESS),
     "description": (str, "Free text."),
@@ -112,13 +119,14 @@ _TYPE: Final = Parameter("type", str, "The record's type.", where="path", requir
 _RECORD_ID: Final = Parameter("id", str, "The record's id.", where="path", required=True)
 _FOLDER: Final = Parameter("path", str, "The folder's path without its first slash.", where="path", required=True)
 _FRESH: Final = {304: Response("The copy named by If-None-Match is still good")}
+_JPEG: Final = {**_BYTES, 200: Response("The picture", {"image/jpeg": BINARY})}
 
 OPERATIONS: Final[Mapping[Handler, Operation]] = {
     attachments.create: Operation(
         "createAttachment",
         "A form with the file as its last part, or the bytes alone with everything else in the query.",
         tags=("attachments",),
-        parameters=tuple(_query(name, schema, text) for name, (schema, text) in _UPLOAD_FIELDS.items()),
+        parameters=(*(_query(name, schema, text) for name, (schema, text) in _UPLOAD_FIELDS.items()), _ONCE),
         body={MULTIPART: _FORM, OCTETS: BINARY},
         responses={**_ok(AttachmentView, "Stored", 201), **_ok(AttachmentView, "A new version of what was there")},
     ),
@@ -158,15 +166,24 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
         responses={204: Response("Gone")},
     ),
     attachments.restore: Operation(
-        "restoreAttachment", tags=("attachments",), parameters=(_ID,), responses=_ok(AttachmentView)
+        "restoreAttachment", tags=("attachments",), parameters=(_ID, _ONCE), responses=_ok(AttachmentView)
     ),
     attachments.get_content: Operation(
         "getContent", tags=("content",), parameters=(_ID, _DISPOSITION), responses=_BYTES
     ),
+    attachments.get_thumbnail: Operation(
+        "getThumbnail",
+        "A JPEG, upright, on white, without any metadata and never larger than the original. Of JPEG, PNG, GIF, WebP, "
+        "AVIF, HEIC, TIFF, BMP and the first page of a PDF; of anything else, and of a file that cannot be read, "
+        "404 with the code `no_rendition`.",
+        tags=("content",),
+        parameters=(_ID, _SIZE),
+        responses=_JPEG,
+    ),
     attachments.put_content: Operation(
         "putContent",
         tags=("content",),
-        parameters=(_ID, _IF_MATCH),
+        parameters=(_ID, _IF_MATCH, _ONCE),
         body={OCTETS: BINARY, MULTIPART: {**_FORM, "properties": {"file": BINARY}}},
         responses=_ok(AttachmentView, "The new version"),
     ),
@@ -176,10 +193,13 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
     attachments.version_content: Operation(
         "getVersionContent", tags=("versions",), parameters=(_ID, _NUMBER, _DISPOSITION), responses=_BYTES
     ),
+    attachments.version_thumbnail: Operation(
+        "getVersionThumbnail", tags=("versions",), parameters=(_ID, _NUMBER, _SIZE), responses=_JPEG
+    ),
     attachments.restore_version: Operation(
         "restoreVersion",
         tags=("versions",),
-        parameters=(_ID, _NUMBER, _IF_MATCH),
+        parameters=(_ID, _NUMBER, _IF_MATCH, _ONCE),
         responses=_ok(AttachmentView, "The new version, with the old bytes"),
     ),
     attachments.links: Operation(
@@ -188,7 +208,7 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
     attachments.create_link: Operation(
         "createLink",
         tags=("links",),
-        parameters=(_ID,),
+        parameters=(_ID, _ONCE),
         body={JSON: NewLink},
         responses=_ok(LinkView, "Linked", 201),
     ),
@@ -261,7 +281,7 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
         "getFolder", tags=("folders",), parameters=(_FOLDER, *_PAGE), responses=_ok(FolderView, "One page of it")
     ),
     folders.create: Operation(
-        "createFolder", tags=("folders",), parameters=(_FOLDER,), responses=_ok(FolderEntry, "Created", 201)
+        "createFolder", tags=("folders",), parameters=(_FOLDER, _ONCE), responses=_ok(FolderEntry, "Created", 201)
     ),
     folders.move: Operation(
         "moveFolder",

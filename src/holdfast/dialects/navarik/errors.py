@@ -31,6 +31,7 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Malformed: 400,
     errors.Incomplete: 400,
     errors.DigestMismatch: 400,
+    errors.KeyReused: 422,
     problems.LengthRequired: 411,
     problems.TooSlow: 408,
     errors.Unauthenticated: 401,
