@@ -73,7 +73,7 @@ def test_sigterm_lets_uploads_finish_and_ends_with_0(tmp_path: Path) -> None:
 def test_sigterm_does_not_wait_for_ever_for_a_client_that_has_stopped_sending(tmp_path: Path) -> None:
     """With three seconds in place of the thirty that a server gives."""
     data, port = tmp_path / "data", free_port()
-    hurried = "import holdfast.cli.serving as s; s._DRAIN_SECONDS = 3; from holdfast.cli import main; main()"
+    hurried = "import holdfast.cli.serving as s; s.DRAIN_SECONDS = 3; from holdfast.cli import main; main()"
     process = subprocess.Popen([sys.executable, "-c", hurried, "serve", "--data", str(data), "--port", str(port)])
     try:
         assert _becomes_ready(port)
