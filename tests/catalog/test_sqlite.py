@@ -21,7 +21,9 @@ from holdfast.core.errors import Conflict, StorageFull, Unavailable
 from holdfast.core.ports import (
     AttachmentKey,
     AttachmentQuery,
+    FolderKey,
     LedgerKey,
+    MoveTree,
     Order,
     Tx,
     Where,
@@ -316,3 +318,20 @@ async def test_saving_a_row_that_is_not_there_is_a_fault(catalog: SqliteCatalog)
 
         with pytest.raises(LookupError):
             await catalog.transact(body)
+
+
+async def test_a_body_that_hides_a_move_that_broke_off_fails_all_the_same(catalog: SqliteCatalog) -> None:
+    """A move changes many rows; of one that met what was there already some are changed."""
+    await catalog.transact(adding([rows.ledger(), rows.folder("/a"), rows.folder("/b")]))
+    await catalog.transact(adding([rows.attachment(1, name="x", folder="/a"), rows.attachment(2, name="x", folder="/b")]))
+
+    async def body(tx: Tx) -> None:
+        try:
+            await tx.move(MoveTree(1, "/a", "/b", 10**16, "ada"))
+        except Conflict:
+            await tx.add(rows.attachment(3))
+
+    with pytest.raises(Conflict):
+        await catalog.transact(body)
+    assert await catalog.get(AttachmentKey(1, "a-0003")) is None
+    assert await catalog.get(FolderKey(1, "/a")) is not None
