@@ -79,6 +79,8 @@ $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.made
 	@echo 'Setting up what the server needs (once) ...'
 	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/run.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@# Decoding children are started again and again, and may find a source folder that they cannot write to.
+	@$(BIN)/python -m compileall -q src/holdfast
 	@touch $@
 
 $(VENV)/.test: requirements/test.lock pyproject.toml | $(VENV)/.run

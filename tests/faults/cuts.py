@@ -120,6 +120,9 @@ class Life:
             if number < len(self._states) and found == self._states[number]:
                 self.at = number
                 return []
+        if self._steps[reached][0].startswith("upkeep"):
+            self.at = reached
+            return []
         return [f"{self._where()}: neither before nor after: {difference(self._states[reached], found)[:6]}"]
 
     async def _work(self, place: Place, early: bool, tell: Tell) -> None:

@@ -96,7 +96,7 @@ class Call:
         for ending, kind in ((".db", "database"), ("-wal", "wal"), ("-shm", "shm"), (".seg", "segment")):
             if path.endswith(ending):
                 return kind
-        if "/tmp/" in path.rpartition("/blobs")[2]:
+        if "/blobs/tmp/" in path:
             return "temporary"
         return "folder" if self.name in SYNCS and Path(path).is_dir() else "blob"
 

@@ -93,7 +93,7 @@ class Sweep:
         for at in range(len(self.steps)):
             if time.monotonic() > until:
                 return
-            yield self._operation(at, states[at], states[at + 1])
+            yield self._operation(at, states)
 
     def states(self) -> list[Rows]:
         """What there is before each step, and at the end, when nobody dies."""
@@ -114,7 +114,7 @@ class Sweep:
 
         return asyncio.run(run())
 
-    def _operation(self, at: int, before: Rows, after: Rows) -> Figures:
+    def _operation(self, at: int, states: list[Rows]) -> Figures:
         figures, aim, name = Figures(), Aim(1), self.steps[at][0]
         data, kept = self.folder / "data", self.folder / "kept"
         data.mkdir(exist_ok=True)
@@ -123,11 +123,11 @@ class Sweep:
         while aim.number < _MOST_CALLS:
             outcome = child(lambda tell: self.step(at, tell), aim)
             figures.point(name, outcome)
-            found, problems = self._judge(before, after, outcome)
+            found, problems = self.judge(at, states, through=outcome.call is None or bool(outcome.told))
             figures.losses += [f"seed {self.seed}, {name}, {aim}, {outcome.call}: {problem}" for problem in problems]
             if outcome.call is None:
                 break
-            if problems or found != before:
+            if problems or found != states[at]:
                 shutil.rmtree(data)
                 shutil.copytree(kept, data)
             aim = self._next(aim, outcome.call[0])
@@ -151,10 +151,12 @@ class Sweep:
         tell(at)
         done()
 
-    def _judge(self, before: Rows, after: Rows, outcome: Outcome) -> tuple[Rows, list[str]]:
+    def judge(self, at: int, states: list[Rows], *, through: bool) -> tuple[Rows, list[str]]:
+        """What is there after a step that got through or did not, and what is wrong with it."""
         found, problems = inspected(self.place)
-        through = outcome.call is None or bool(outcome.told)
-        if found != after and (through or found != before):
+        before, after = states[at : at + 2]
+        gradual = self.steps[at][0].startswith("upkeep")
+        if found != after and (through or (found != before and not gradual)):
             told = difference(after, found) if through else difference(before, found)
             problems.append(f"{'lost' if through else 'half done'}: {told[:6]}")
         return found, problems

@@ -23,8 +23,8 @@ from holdfast.core.errors import HoldfastError
 from holdfast.core.ports import AttachmentQuery, Window
 from tests.faults.children import Aim, Blow, Outcome, Tell, child
 from tests.faults.gate import Call, Gate, arm, done, refused
-from tests.faults.kills import Figures, Sweep, inspected, lives
-from tests.faults.state import Rows, difference
+from tests.faults.kills import Figures, Sweep, lives
+from tests.faults.state import Rows
 from tests.faults.workload import Fate, House
 
 _NEVER = Aim(0)
@@ -70,9 +70,9 @@ class Refusals(Sweep):
         for at in range(len(self.steps)):
             if time.monotonic() > until:
                 return
-            yield self._each(at, states[at], states[at + 1])
+            yield self._each(at, states)
 
-    def _each(self, at: int, before: Rows, after: Rows) -> Figures:
+    def _each(self, at: int, states: list[Rows]) -> Figures:
         figures, name = Figures(), self.steps[at][0]
         data, kept = self.folder / "data", self.folder / "kept"
         data.mkdir(exist_ok=True)
@@ -82,7 +82,7 @@ class Refusals(Sweep):
         while number < _MOST_CALLS:
             turn = number + self.seed
             fault = Fault(number, _CODES[turn % len(_CODES)], lasting=turn % 3 == 0, fatal=turn % 2 == 0)
-            outcome, problems = self._trial(at, fault, before, after)
+            outcome, problems = self._trial(at, fault, states)
             figures.losses += [f"seed {self.seed}, {name}, {fault}: {problem}" for problem in problems]
             if fault.met is None and not problems:
                 break
@@ -93,16 +93,13 @@ class Refusals(Sweep):
             number += self.stride
         return figures
 
-    def _trial(self, at: int, fault: Fault, before: Rows, after: Rows) -> tuple[Outcome, list[str]]:
+    def _trial(self, at: int, fault: Fault, states: list[Rows]) -> tuple[Outcome, list[str]]:
         blow = Blow(answer=fault.answer, refused=fault.gave_up)
         try:
             outcome = child(functools.partial(self.step, at), _NEVER, blow)
         except (RuntimeError, TimeoutError) as failure:
             return Outcome(None, frozenset()), [str(failure)]
-        found, problems = inspected(self.place)
-        if found != after and (_DONE in outcome.told or found != before):
-            told = difference(after, found) if _DONE in outcome.told else difference(before, found)
-            problems.append(f"{'lost' if _DONE in outcome.told else 'half done'}: {told[:6]}")
+        _, problems = self.judge(at, states, through=_DONE in outcome.told)
         return outcome, problems
 
     async def step(self, at: int, tell: Tell) -> None:

@@ -96,7 +96,7 @@ class Look:
         """Every row of every table that is not the engine's own."""
         found: Rows = {}
         for (table,) in self._all(_ORDINARY):
-            if table.startswith(("sqlite_", "attachment_names_")):
+            if table.startswith(("sqlite_", "attachment_names_", "leases")):
                 continue
             columns = [row[1] for row in self._all(f"PRAGMA table_info({table})") if row[1] not in _UNTOLD]
             found[table] = sorted(self._all(f"SELECT {', '.join(columns)} FROM {table}"), key=repr)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_blob_crashes import SEGMENT, test_a_power_cut_after_any_acknowledgement_loses_nothing
+from tests.faults import test_blob_crashes as simulated
 from tests.house.source import PROJECT
 
 _NO_MOUNTS = 2
@@ -23,9 +23,9 @@ async def test_a_power_cut_loses_nothing_acknowledged(tmp_path: Path, capsys: py
     if done.returncode == _NO_MOUNTS:
         with capsys.disabled():
             print(f"\n{done.stderr.strip()}; simulated power cuts instead")
-        for size in (0, SEGMENT):
+        for size in (0, simulated.SEGMENT):
             (tmp_path / str(size)).mkdir()
-            await test_a_power_cut_after_any_acknowledgement_loses_nothing(tmp_path / str(size), size)
+            await simulated.test_a_power_cut_after_any_acknowledgement_loses_nothing(tmp_path / str(size), size)
         return
     assert done.returncode == 0, done.stdout + done.stderr
     counts = re.search(r"(\d+) power cuts .*\n(\d+) acknowledgements, 0 losses", done.stdout)

@@ -21,6 +21,8 @@ from holdfast.core.policy import Policy
 from holdfast.core.ports import AttachmentQuery, Window
 from holdfast.core.records import NewRecord, RecordChange
 from holdfast.core.store import Desk, Engines, Operator, Store
+from holdfast.core.upkeep.collecting import Rules
+from holdfast.core.upkeep.verifying import Reading
 
 SEGMENT = 400_000
 _BEGAN = 1_800_000_000_000_000
@@ -84,20 +86,22 @@ class House:
         catalog = open_sqlite(place.database)
         if place.checkpoint is not None:
             checkpoint_every(catalog, place.checkpoint)
+        blobs = open_disk(place.blobs, segment_size=SEGMENT)
         engines = Engines(
             catalog=catalog,
-            blobs=open_disk(place.blobs, segment_size=SEGMENT),
+            blobs=blobs,
             passwords=PlainPasswords(),
             sniff=_as_declared,
             clock=fate.clock,
             entropy=fate.entropy,
+            inventory=blobs,
+            segments=blobs.segments,
+            snapshots=catalog,
         )
         self.fate = fate
+        self.catalog = catalog
         self.store = Store(engines, Policy())
-
-    @property
-    def operator(self) -> Operator:
-        return self.store.operator()
+        self.operator: Operator = self.store.operator()
 
     async def account(self) -> Account:
         return await self.operator.accounts.get("acme")
@@ -299,6 +303,27 @@ def _changes() -> Script:
     )
 
 
+def _upkeep() -> Script:
+    """These take several transactions each, so a kill may leave them half way, but never anything that is wrong."""
+    at_once = Rules(grace=0, compact_below=0.95)
+    return (
+        ("nothing is kept in the trash", lambda house: house.operator.accounts.configure("acme", {"trash_days": 0})),
+        ("upkeep: expire and collect", _alone(lambda house: house.operator.upkeep.collect(at_once))),
+        ("upkeep: collect what was compacted", _alone(lambda house: house.operator.upkeep.collect(at_once))),
+        ("upkeep: verify", _alone(lambda house: house.operator.upkeep.verify(Reading()))),
+    )
+
+
+def _alone(operation: Operation) -> Operation:
+    """The operation at a time when the lease of a process that died in it has run out."""
+
+    async def run(house: House) -> None:
+        house.catalog._writer._connection.execute("UPDATE leases SET until = 0")
+        await operation(house)
+
+    return run
+
+
 def script(small: int, large: int) -> Script:
     """Every mutating operation of the store; bodies of about these sizes in bytes."""
     settings = {"quota_bytes": 1 << 40, "trash_days": 7}
@@ -309,6 +334,7 @@ def script(small: int, large: int) -> Script:
         *_records(),
         *_uploads(small, large),
         *_changes(),
+        *_upkeep(),
         ("close", lambda house: house.store.close()),
     )
 

@@ -47,30 +47,39 @@ INLINE_TYPES: Final = frozenset(
     {
         "application/pdf",
         "audio/aac",
+        "audio/aiff",
+        "audio/amr",
         "audio/flac",
+        "audio/midi",
         "audio/mp4",
         "audio/mpeg",
         "audio/ogg",
         "audio/wav",
-        "audio/webm",
-        "audio/x-wav",
         "image/avif",
         "image/bmp",
         "image/gif",
         "image/heic",
+        "image/heif",
         "image/jpeg",
         "image/png",
         "image/tiff",
         "image/webp",
         "text/plain",
+        "video/3gpp",
+        "video/mp2t",
         "video/mp4",
         "video/mpeg",
         "video/ogg",
         "video/quicktime",
         "video/webm",
+        "video/x-flv",
+        "video/x-matroska",
+        "video/x-ms-asf",
+        "video/x-msvideo",
     }
 )
-"""What may be shown in place. All else leaves as an attachment, whatever is asked."""
+"""What may be shown in place: the types that `media.sniff` gives to fitting bytes alone. All else leaves as an
+attachment, whatever is asked."""
 
 _ASKING: Final = frozenset(
     {

@@ -11,23 +11,11 @@ import logging
 import msgspec
 
 from holdfast.core.errors import Conflict, ContentLost
+from holdfast.core.inventory import Inventory, Segment, Segments, Stored
 from holdfast.core.leases import Tenure, revoked
 from holdfast.core.model import Blob
 from holdfast.core.policy import Policy
-from holdfast.core.ports import (
-    BlobKey,
-    BlobQuery,
-    HoldQuery,
-    Inventory,
-    LocatedQuery,
-    PlacedQuery,
-    Rows,
-    Segment,
-    Segments,
-    Stored,
-    Tx,
-    Window,
-)
+from holdfast.core.ports import BlobKey, BlobQuery, HoldQuery, LocatedQuery, PlacedQuery, Rows, Tx, Window
 from holdfast.core.upkeep.expiry import expire
 from holdfast.core.upkeep.stock import Step, Stock, accounts, fence, pages, unwatched
 
@@ -149,8 +137,8 @@ class _Collection:
         if blob.refs or blob.idle_since is None or blob.idle_since >= self._before:
             return False
         holds = await tx.find(HoldQuery(blob.account, (blob.sha256,)))
-        if holds.items[0].versions:
-            # The count is wrong, which verifying mends; bytes that a version needs stay whatever the count says.
+        if holds.items[0].holders:
+            # The count is wrong, which verifying mends; bytes that somebody needs stay whatever the count says.
             _log.error("blob %s of account %d is in use and counted as idle", blob.sha256.hex(), blob.account)
             return False
         return True

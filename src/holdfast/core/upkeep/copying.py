@@ -88,7 +88,7 @@ class _Copying:
         self.done = Copied()
 
     async def bring(self, page: tuple[Blob, ...]) -> None:
-        """Copy those of the page that the destination lacks, several at a time; each is put into its index as it arrives."""
+        """Copy those of the page that the destination lacks, several at a time; its index grows with each."""
         wanted = []
         for blob in page:
             if await self._is_there(blob):
