@@ -18,10 +18,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 SOURCES := src tests docs $(wildcard bench examples)
-LOCK := .cache/lock/bin/uv pip compile pyproject.toml --group pyproject.toml:build --universal --python-version 3.11 \
+LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
+LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix bench docs lock parts clean
+.PHONY: help serve test check fix browser bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -44,6 +45,9 @@ fix: $(VENV)/.test ## mend what the linter can mend and format the rest
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+browser: $(VENV)/.test parts ## let a real browser loose on all active files, on every route of every API (about ten minutes)
+	$(BIN)/python -m tests.browser
+
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)
 
@@ -53,6 +57,7 @@ docs: $(VENV)/.test ## write the generated pages of docs/ anew
 lock: .cache/lock/.made ## pin the newest dependencies that fit, with hashes (LOCK_FLAGS=--upgrade for newer ones)
 	$(LOCK) --output-file requirements/run.lock
 	$(LOCK) --extra test --constraint requirements/run.lock --output-file requirements/test.lock
+	$(LOCK_ALONE) --group pyproject.toml:redbot --output-file requirements/redbot.lock
 
 clean: ## remove the environment and caches, never data
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -74,6 +79,8 @@ $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/.made
 	@echo 'Setting up what the server needs (once) ...'
 	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/run.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@# Decoding children are started again and again, and may find a source folder that they cannot write to.
+	@$(BIN)/python -m compileall -q src/holdfast
 	@touch $@
 
 $(VENV)/.test: requirements/test.lock pyproject.toml | $(VENV)/.run

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +84,15 @@ def free_port() -> int:
 
 @contextmanager
 def started(
-    command: Sequence[str], log: Path, settings: Mapping[str, str] | None = None
+    command: Sequence[str],
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A holdfast command that goes on by itself, in a process group of its own; ended with the block."""
+    """A holdfast command that goes on by itself, in a process group of its own; ended with the block.
+
+    `before` runs in the new process before it becomes the program.
+    """
     with log.open("ab") as file:
         process = subprocess.Popen(
             [*PROGRAM, *command],
@@ -95,6 +101,7 @@ def started(
             stderr=file,
             env=_environment(settings or {}),
             start_new_session=True,
+            preexec_fn=before,  # noqa: PLW1509  what it does is one system call or two
         )
     try:
         yield process
@@ -109,12 +116,17 @@ def started(
 
 
 @contextmanager
-def served(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+def served(
+    data: Path,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Iterator[Served]:
     """Serve the folder until the block ends; what the server says stands in `data/../server.log`."""
     port = free_port()
     log = data.parent / "server.log"
     command = ("serve", "--data", str(data), "--port", str(port), *arguments)
-    with started(command, log, settings) as process:
+    with started(command, log, settings, before) as process:
         found = Served(f"http://127.0.0.1:{port}", data, process, log)
         _wait_until_ready(found)
         yield found

@@ -17,8 +17,8 @@ from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policy import Policy
 from holdfast.core.store import Engines, Store
+from holdfast.media.renditions import CagedRenditions
 from holdfast.media.sniff import sniff
-from holdfast.media.thumbnails import CagedThumbnails
 from holdfast.passwords import Argon2Passwords
 from holdfast.settings import Settings, local_path
 
@@ -61,13 +61,16 @@ def open_store(settings: Settings) -> Store:
         sniff=sniff,
         clock=now,
         entropy=os.urandom,
-        renderer=CagedThumbnails(),
+        renderer=CagedRenditions(),
         inventory=blobs,
         segments=blobs.segments,
         snapshots=catalog,
     )
     policy = Policy(
-        upload_limit=int(settings.upload_limit), records=settings.records, trash_days=settings.trash_retention_days
+        upload_limit=int(settings.upload_limit),
+        records=settings.records,
+        trash_days=settings.trash_retention_days,
+        render_on_upload=settings.render_on_upload,
     )
     return Store(engines, policy)
 

@@ -90,6 +90,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30
+    render_on_upload: Annotated[
+        bool,
+        Meta(description="Whether thumbnails and facts of pictures are made right after an upload, or when asked for."),
+    ] = True
     upkeep: Annotated[
         bool, Meta(description="Whether the server collects and verifies in the background, one process for all.")
     ] = True

@@ -10,7 +10,18 @@ from typing import Any
 
 import msgspec
 
-from holdfast.core.model import Attachment, Folder, Link, PathScope, Record, RecordRef, RecordScope, Scope, TypeScope
+from holdfast.core.model import (
+    Attachment,
+    Folder,
+    Link,
+    PathScope,
+    Record,
+    RecordRef,
+    RecordScope,
+    Scope,
+    Tally,
+    TypeScope,
+)
 from holdfast.core.ports import (
     AttachmentQuery,
     EntryQuery,
@@ -18,7 +29,6 @@ from holdfast.core.ports import (
     Order,
     RecordFilter,
     RecordQuery,
-    Tally,
     TallyQuery,
     Where,
     WithinQuery,

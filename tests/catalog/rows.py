@@ -8,12 +8,15 @@ from holdfast.core.model import (
     Blob,
     Client,
     Event,
+    Facts,
     Folder,
     Lease,
     Ledger,
     Link,
+    MediaFacts,
     Record,
     RecordRef,
+    Rendition,
     StoredAnswer,
     Token,
     User,
@@ -140,6 +143,23 @@ def blob(n: int = 1, account: int = 1, **changes: Any) -> Blob:
     return Blob(**{**fields, **changes})
 
 
+def rendition(n: int = 1, edge: int = 256, account: int = 1, **changes: Any) -> Rendition:
+    fields = {
+        "account": account,
+        "source": n.to_bytes(32, "big"),
+        "edge": edge,
+        "blob": (1000 * n + edge).to_bytes(32, "big"),
+        "reason": None,
+        "made_at": AGE + n,
+    }
+    return Rendition(**{**fields, **changes})
+
+
+def facts(n: int = 1, account: int = 1, **changes: Any) -> MediaFacts:
+    known = Facts(**{"width": n, "height": 2 * n, "captured": "2024-05-01T12:30:00", **changes})
+    return MediaFacts(account, n.to_bytes(32, "big"), known, AGE + n)
+
+
 def link(attachment: Attachment, record: RecordRef, n: int = 0, **changes: Any) -> Link:
     fields = {
         "account": attachment.account,
@@ -174,6 +194,8 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
 
 def lease(name: str = "collect", **changes: Any) -> Lease:
     return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})
+
+
 def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:
     fields = {
         "account": account,

@@ -115,6 +115,7 @@ def test_limits_are_set_shown_and_hold_from_the_next_request(server: Served) -> 
         "quota_attachments": "9",
         "max_file_bytes": "1000",
         "allowed_types": "text/plain,image/png",
+        "allowed_types_on": "-",
         "trash_days": "7",
     }
     with server.client(server.token(account="limited")) as client:
@@ -127,6 +128,17 @@ def test_limits_are_set_shown_and_hold_from_the_next_request(server: Served) -> 
         full = upload(client, "d.bin", b"\0" * 2048)
         assert (full.status_code, full.json()["code"]) == (413, "quota_exceeded")
     assert "limited\t2\t14\n" in run("account", "list", "--data", server.data)
+
+
+def test_types_can_be_limited_for_one_kind_of_record(server: Served) -> None:
+    options = ("--allowed-types-on", "case=text/plain", "--allowed-types-on", "job=none")
+    run("account", "set", "--data", server.data, "typed", *options)
+    with server.client(server.token(account="typed")) as client:
+        for record in ("case/1", "job/1"):
+            assert client.put(f"/v1/records/{record}").status_code == 201
+        for record, status in (("case:1", 415), ("job:1", 201)):
+            params = {"name": "a.pdf", "record": record}
+            assert client.post("/v1/attachments", params=params, content=b"%PDF-1.4\n").status_code == status
 
 
 def upload(client: httpx.Client, name: str, content: bytes) -> httpx.Response:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from holdfast.core.errors import Invalid
-from holdfast.core.model import PathScope, RecordRef, RecordScope, Scope, TypeScope
+from holdfast.core.model import PathScope, RecordRef, RecordScope, Scope, Standing, TypeScope
 from holdfast.core.ports import (
     AttachmentQuery,
     Catalog,
@@ -20,7 +20,6 @@ from holdfast.core.ports import (
     Query,
     RecordFilter,
     RecordQuery,
-    Standing,
     StandingQuery,
     TallyQuery,
     Where,

@@ -9,7 +9,7 @@ import pytest
 from msgspec import structs
 
 from holdfast.core.errors import Conflict
-from holdfast.core.model import AccountSettings, PathScope, RecordRef, RecordScope, TypeScope
+from holdfast.core.model import AccountSettings, Facts, PathScope, RecordRef, RecordScope, TypeScope
 from holdfast.core.ports import (
     AccountKey,
     AccountQuery,
@@ -23,6 +23,7 @@ from holdfast.core.ports import (
     ClientNameKey,
     ClientQuery,
     EventQuery,
+    FactsQuery,
     FolderKey,
     Key,
     LeaseKey,
@@ -34,6 +35,8 @@ from holdfast.core.ports import (
     RecordFilter,
     RecordKey,
     RecordQuery,
+    RenditionKey,
+    RenditionQuery,
     Row,
     SlugKey,
     StandingQuery,
@@ -84,6 +87,11 @@ PAIRS: list[tuple[Row, Row, list[Key[Any]]]] = [
         [AttachmentKey(1, "a-0001"), PathKey(1, "/a/two.pdf")],
     ),
     (rows.blob(), rows.blob(refs=0, idle_since=8, damaged_at=9), [BlobKey(1, (1).to_bytes(32, "big"))]),
+    (
+        rows.rendition(),
+        rows.rendition(blob=None, reason="refused", made_at=5),
+        [RenditionKey(1, (1).to_bytes(32, "big"), 256)],
+    ),
     (rows.lease(), rows.lease(holder="two", until=2**60, fence=2, done_at=7, place="1:é"), [LeaseKey("collect")]),
     (rows.folder("/f"), rows.folder("/f", created_by="other"), [FolderKey(1, "/f")]),
     (
@@ -166,6 +174,35 @@ async def test_every_listing_of_an_account_is_in_its_order_and_its_own(catalog: 
     assert (await catalog.find(UserQuery(1, Window(1, total=True)))).total == 5
 
 
+async def test_renditions_are_found_by_their_source(catalog: Catalog) -> None:
+    kept = [rows.rendition(n, edge) for n in (2, 1) for edge in (512, 128, 256)]
+    kept.append(rows.rendition(2, 1024, blob=None, reason="refused"))
+    await catalog.transact(adding([*kept, rows.rendition(2, 256, account=2)]))
+    two = kept[0].source
+    of_two = sorted((each for each in kept if each.source == two), key=lambda each: each.edge)
+    assert await everything(catalog, lambda window: RenditionQuery(1, two, window), 2) == of_two
+    assert (await catalog.find(RenditionQuery(1, two, Window(0, total=True)))).total == 4
+    assert (await catalog.find(RenditionQuery(3, two, ALL))).items == ()
+
+
+async def test_facts_are_found_for_many_contents_at_once(catalog: Catalog) -> None:
+    known = [rows.facts(1), rows.facts(2, width=None, height=None, pages=7, captured=None), rows.facts(1, account=2)]
+    await catalog.transact(adding(known))
+
+    async def found(*numbers: int) -> set[Row]:
+        digests = tuple(n.to_bytes(32, "big") for n in numbers)
+        return set((await catalog.find(FactsQuery(1, digests))).items)
+
+    assert await found(1, 2, 3, 1) == set(known[:2])
+    assert await found(3) == await found() == set()
+    assert len(await found(*range(1000))) == 2
+    changed = structs.replace(known[0], facts=Facts(pages=3), made_at=9)
+    await catalog.transact(saving(changed))
+    assert await found(1) == {changed}
+    await catalog.transact(removing(changed))
+    assert await found(1) == set()
+
+
 async def test_stored_answers_are_an_accounts_own_and_listed_oldest_first(catalog: Catalog) -> None:
     ages = (5, 3, 9, 3)
     found = [rows.answer(n, actor=f"user-{n % 2}", created_at=age) for n, age in enumerate(ages)]
@@ -194,6 +231,8 @@ def _clashes() -> list[tuple[str, list[Row], Row]]:
         ("email", [rows.user(1)], rows.user(2, 2, email="user-1@account-1.example")),
         ("client name", [rows.client(1)], rows.client(2, 2, name="client 1 of 1")),
         ("token", [rows.token(1)], rows.token(2, 2, sha256=bytes([1, 1]) * 16)),
+        ("rendition", [rows.rendition()], rows.rendition(blob=None, reason="limit")),
+        ("facts", [rows.facts()], rows.facts(width=9)),
         ("record", [rows.record("contact", "1")], rows.record("contact", "1", number=2)),
         ("attachment", [live], rows.attachment(2, id=live.id)),
         ("path", [live], rows.attachment(2, name="x", folder="/a")),

@@ -3,14 +3,12 @@
 import pytest
 
 from holdfast.core.errors import Conflict
-from holdfast.core.model import Blob, Version
+from holdfast.core.model import Blob, Figures, Hold, Version
 from holdfast.core.ports import (
     BlobQuery,
     Catalog,
-    Figures,
     FiguresQuery,
     HistoryQuery,
-    Hold,
     HoldQuery,
     LocatedQuery,
     PlacedQuery,
@@ -73,6 +71,16 @@ async def test_holds_count_versions_of_trashed_attachments_and_not_of_other_acco
     await catalog.transact(adding([one, two, other, *held]))
     found = await catalog.find(HoldQuery(1, (digest(8), digest(9), digest(7))))
     assert found.items == (Hold(digest(8), 1), Hold(digest(9), 0), Hold(digest(7), 3))
+
+
+async def test_holds_count_the_renditions_that_are_these_bytes(catalog: Catalog) -> None:
+    one = rows.attachment(1)
+    pictures = [rows.rendition(n, edge, blob=digest(7)) for n, edge in ((1, 128), (1, 256), (7, 128))]
+    elsewhere = [rows.rendition(2, blob=digest(8), account=2), rows.rendition(8, blob=None, reason="refused")]
+    await catalog.transact(adding([one, rows.version(one, 1, sha256=digest(7)), *pictures, *elsewhere]))
+    found = await catalog.find(HoldQuery(1, (digest(8), digest(7))))
+    assert found.items == (Hold(digest(8), 0), Hold(digest(7), 1, 3))
+    assert [hold.holders for hold in found.items] == [0, 4]
 
 
 async def test_the_history_holds_every_version_by_attachment(catalog: Catalog) -> None:

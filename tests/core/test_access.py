@@ -12,6 +12,7 @@ from holdfast.core.folders import Folders
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import AttachmentQuery, EntryQuery, RecordQuery
 from holdfast.core.records import NewRecord, RecordChange, Records
+from holdfast.core.renditions import Renditions
 from holdfast.core.store import Desk
 from tests.core.office import PAGE, Office
 
@@ -24,6 +25,7 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.find": lambda desk: desk.attachments.find(AttachmentQuery(1, PAGE)),
     "attachments.content": lambda desk: desk.attachments.content(ID),
     "attachments.content_at": lambda desk: desk.attachments.content_at("/a"),
+    "attachments.version": lambda desk: desk.attachments.version(ID, 1),
     "attachments.versions": lambda desk: desk.attachments.versions(ID, PAGE),
     "attachments.links": lambda desk: desk.attachments.links(ID, PAGE),
     "attachments.links_of": lambda desk: desk.attachments.links_of((ID,)),
@@ -38,6 +40,8 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.restore_version": lambda desk: desk.attachments.restore_version(ID, 1),
     "attachments.hang": lambda desk: desk.attachments.hang(ID, Hook(REF)),
     "attachments.unlink": lambda desk: desk.attachments.unlink(ID),
+    "renditions.thumbnail": lambda desk: desk.renditions.thumbnail(ID, 256),
+    "renditions.facts": lambda desk: desk.renditions.facts(()),
     "records.get": lambda desk: desk.records.get(REF),
     "records.find": lambda desk: desk.records.find(RecordQuery(1, PAGE)),
     "records.tally": lambda desk: desk.records.tally((REF,)),
@@ -70,7 +74,14 @@ async def test_every_call_on_a_desk_is_refused_to_an_actor_without_permissions(
 
 
 @pytest.mark.parametrize(
-    "part", [("attachments", Attachments), ("records", Records), ("folders", Folders), ("events", Events)]
+    "part",
+    [
+        ("attachments", Attachments),
+        ("renditions", Renditions),
+        ("records", Records),
+        ("folders", Folders),
+        ("events", Events),
+    ],
 )
 def test_no_call_on_a_desk_is_left_out_of_that_list(part: tuple[str, type]) -> None:
     name, kind = part

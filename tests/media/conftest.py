@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import pytest
 
-from holdfast.media.renditions import CagedRenditions, Derived, NoRendition
+from holdfast.core.model import Derived, NoRendition
+from holdfast.media.renditions import CagedRenditions
 
 Derive = Callable[[bytes, str, Sequence[int]], Derived | NoRendition]
 

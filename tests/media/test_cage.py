@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from holdfast.core.model import Derived, Facts, NoRendition
 from holdfast.media import seccomp
 from holdfast.media.cage import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
-from holdfast.media.renditions import CagedRenditions, Derived, Facts, NoRendition
+from holdfast.media.renditions import CagedRenditions
 from tests.media.conftest import chunks
 from tests.media.pictures import encoded, quarters
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 import pytest
 from PIL import Image
 
-from holdfast.media.renditions import SUPPORTED, Derived, NoRendition
+from holdfast.core.model import Derived, NoRendition
+from holdfast.media.renditions import SUPPORTED
 from tests.media.conftest import Derive
 from tests.media.pictures import PILLOW, encoded, page, quarters
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import pytest
 from PIL import Image, PngImagePlugin
 
-from holdfast.media.renditions import EDGES, NATIVE_EDGES, SUPPORTED, Derived, Facts, NoRendition, is_bare_jpeg
+from holdfast.core.model import Derived, Facts, NoRendition
+from holdfast.media.renditions import EDGES, NATIVE_EDGES, SUPPORTED, is_bare_jpeg
 from holdfast.media.sniff import RASTER, sniff
 from tests.media.conftest import Derive
 from tests.media.pictures import PILLOW, corners, encoded, page, quarters

@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
-from holdfast.media.renditions import SUPPORTED, Derived
+from holdfast.core.model import Derived
+from holdfast.media.renditions import SUPPORTED
 from holdfast.media.sniff import sniff
 from holdfast.samples import Sample, samples
 from tests.media.conftest import Derive

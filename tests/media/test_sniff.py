@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from _typeshed import TraceFunction
 
 from holdfast.media.sniff import HTML, INLINE, SVG, TEXT, UNKNOWN, XML, sniff
+from holdfast.web.content import INLINE_TYPES
 
 
 def box(own: bytes, *others: bytes) -> bytes:
@@ -382,3 +383,7 @@ def test_cost_does_not_grow_faster_than_the_head(unit: bytes) -> None:
 def test_a_long_type_or_name_costs_no_more() -> None:
     short = steps(lambda: sniff(b"text", "a.txt", "application/vnd.a"))
     assert steps(lambda: sniff(b"text", "a." * 10_000, "application/" + "a-" * 10_000)) <= 2 * short
+
+
+def test_what_may_be_shown_is_the_same_list_where_types_are_told_and_where_bytes_leave() -> None:
+    assert INLINE == INLINE_TYPES

@@ -107,7 +107,7 @@ async def test_an_upload_that_commits_while_orphans_are_sought_is_none(workshop:
     await writer.write(BIG)
     await writer.commit()
     workshop.clock.move(2 * DAY)
-    await collect(workshop.stock(Pausing(workshop.catalog, pause)), Policy(), Rules())  # type: ignore[arg-type]
+    await collect(workshop.stock(Pausing(workshop.catalog, pause)), Policy(), Rules())
     assert await workshop.office.bytes_of(made[0]) == BIG
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -144,18 +143,19 @@ async def test_a_duty_that_fails_is_counted_and_tried_again(
     await duties.stop()
 
 
-async def test_they_end_at_once_in_the_middle_of_their_work_and_another_goes_on(workshop: Workshop) -> None:
+async def test_they_end_at_once_in_the_middle_of_their_work_and_another_goes_on(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await workshop.office.upload("kept", b"kept")
     rounds = Rounds()
     reading = asyncio.Event()
     duties = at_work(workshop, rounds)
-    work: Callable[..., Awaitable[object]] = workshop.blobs.delete
 
     async def endless(_locator: str) -> None:
         reading.set()
         await asyncio.Event().wait()
 
-    workshop.blobs.delete = endless  # type: ignore[method-assign]
+    monkeypatch.setattr(workshop.blobs, "delete", endless)
     data = os.urandom(LARGE)
     attachment = await workshop.office.upload("gone", data)
     await workshop.office.desk().attachments.purge(attachment.id)
@@ -164,7 +164,7 @@ async def test_they_end_at_once_in_the_middle_of_their_work_and_another_goes_on(
     await rounds.next()
     await reading.wait()
     await duties.stop()
-    workshop.blobs.delete = work  # type: ignore[method-assign, assignment]
+    monkeypatch.undo()
     assert await workshop.upkeep.collect_if_due(Rules(), 3600) is not None
     assert await workshop.kinds() == []
 

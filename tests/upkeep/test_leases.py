@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.leases import LEASE_SECONDS, LeaseLost, is_in_force
+from holdfast.core.leases import LEASE_SECONDS, LeaseLost, is_in_force, revoked
 from holdfast.core.ports import BlobKey, Tx
 from tests.catalog import rows
 from tests.upkeep.workshop import DAY, MovedClock, Workshop, opened
@@ -163,3 +163,50 @@ async def test_work_that_fails_gives_it_back_undone(workshop: Workshop) -> None:
         async with leases.held(mine):
             raise RuntimeError
     assert await workshop.leases().take("verify", every=3600) is not None
+
+
+# ---------------------------------------------------------------- shared ones
+
+
+async def is_free(workshop: Workshop) -> bool:
+    async def body(tx: Tx) -> bool:
+        return await revoked(tx, "backup", workshop.clock())
+
+    return await workshop.catalog.transact(body)
+
+
+async def test_a_shared_lease_is_in_force_as_long_as_anybody_holds_it(workshop: Workshop) -> None:
+    assert await is_free(workshop)
+    async with workshop.leases().shared("backup") as one:
+        assert not await is_free(workshop)
+        async with workshop.leases().shared("backup") as two:
+            assert not await is_free(workshop)
+        two.check()
+        assert not await is_free(workshop)
+        await workshop.leases().renew(one)
+    assert await is_free(workshop)
+
+
+async def test_a_holder_that_let_it_lapse_finds_out(workshop: Workshop) -> None:
+    leases = workshop.leases()
+    async with leases.shared("backup") as mine:
+        workshop.clock.move(LEASE_SECONDS + 1)
+        assert await is_free(workshop)
+        with pytest.raises(LeaseLost):
+            await leases.renew(mine)
+        with pytest.raises(LeaseLost):
+            mine.check()
+    assert await is_free(workshop)
+
+
+async def test_a_holder_that_was_killed_keeps_nobody_from_joining(workshop: Workshop) -> None:
+    dead = workshop.leases().shared("backup")
+    lost = await dead.__aenter__()
+    async with workshop.leases().shared("backup") as mine:
+        mine.check()
+        assert not await is_free(workshop)
+    assert not await is_free(workshop)
+    workshop.clock.move(LEASE_SECONDS + 1)
+    assert await is_free(workshop)
+    lost.is_lost = True
+    await dead.__aexit__(None, None, None)

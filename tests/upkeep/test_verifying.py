@@ -39,9 +39,9 @@ def flip(path: Path, offset: int = 1000) -> None:
     overwrite(path, offset, bytes([path.read_bytes()[offset] ^ 1]))
 
 
-def truncate(path: Path) -> None:
+def truncate(path: Path, size: int = LARGE - 1) -> None:
     path.chmod(0o600)
-    os.truncate(path, path.stat().st_size - 1)
+    os.truncate(path, size)
 
 
 def lengthen(path: Path) -> None:
@@ -66,7 +66,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "flipped at the start": (lambda path: flip(path, 0), ["damaged"]),
     "flipped at the end": (lambda path: flip(path, LARGE - 1), ["damaged"]),
     "truncated": (truncate, ["damaged"]),
-    "emptied": (lambda path: (path.chmod(0o600), os.truncate(path, 0)), ["damaged"]),
+    "emptied": (lambda path: truncate(path, 0), ["damaged"]),
     "lengthened": (lengthen, ["damaged"]),
     "removed": (Path.unlink, ["damaged"]),
     "replaced by a link": (plant_link, ["damaged", "foreign", "foreign"]),
@@ -377,7 +377,7 @@ async def test_it_goes_on_where_another_process_was_stopped(workshop: Workshop) 
             mine.is_lost = True
 
     with pytest.raises(LeaseLost):
-        await verify(workshop.stock(Pausing(workshop.catalog, pause)), Reading(), mine)  # type: ignore[arg-type]
+        await verify(workshop.stock(Pausing(workshop.catalog, pause)), Reading(), mine)
     workshop.clock.move(3600)
     theirs = await workshop.leases().take("verify")
     assert theirs is not None

@@ -5,15 +5,19 @@ from base64 import b64encode
 from email.message import EmailMessage, Message
 from email.parser import BytesParser
 from email.utils import formatdate
+from types import SimpleNamespace
 from typing import cast
+from unittest.mock import AsyncMock
 from urllib.parse import unquote
 
 import pytest
+from falcon.asgi import Request
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.core.model import ByteRange
-from holdfast.web.content import MAX_RANGES, disposition, http_date, ranges_of
+from holdfast.web.content import MAX_RANGES, disposition, http_date, ranges_of, serve
+from holdfast.web.dialect import Call
 from tests.web.asgi import Client
 from tests.web.toy import Store
 
@@ -303,3 +307,19 @@ def test_no_name_breaks_the_header(name: str) -> None:
 @given(st.integers(0, 253_402_300_799))
 def test_dates_are_http_dates(seconds: int) -> None:
     assert http_date(seconds) == formatdate(seconds, usegmt=True)
+
+
+@pytest.mark.parametrize("headers", [{"range": "bytes=9999999-"}, {"if-match": '"other"'}])
+async def test_nobody_keeps_an_answer_that_tells_of_the_request(client: Client, headers: dict[str, str]) -> None:
+    answer = await client("GET", "/toy/files/data.bin", headers=headers)
+    assert answer["cache-control"] == "no-store"
+    assert answer["content-security-policy"].startswith("sandbox")
+
+
+def test_how_long_a_route_lets_bytes_be_kept_is_not_said_of_a_refusal(store: Store) -> None:
+    kept = store.keep("data.bin", b"x")
+    year, vary = ("Cache-Control", "private, max-age=31536000"), ("Vary", "Accept")
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"range", b"bytes=5-")]}
+    call = SimpleNamespace(req=Request(scope, AsyncMock()))
+    refused = serve(cast(Call, call), kept, headers=(year, vary))
+    assert (refused.status, refused.headers) == (416, (("Content-Range", "bytes */1"), vary))

@@ -43,6 +43,7 @@ from holdfast.catalog.rowcodec import (
     folder_of,
     link_of,
     record_of,
+    rendition_of,
     token_of,
     user_of,
     version_of,
@@ -59,6 +60,7 @@ from holdfast.core.ports import (
     LinkQuery,
     PlacedQuery,
     RecordQuery,
+    RenditionQuery,
     Scalar,
     TokenQuery,
     UserQuery,
@@ -136,6 +138,13 @@ def plan_versions(query: VersionQuery) -> Select:
     source = "attachments a CROSS JOIN versions v ON v.attachment = a.key"
     keys = _keys("v.number", descending=True)
     return _List(columns, source, own, keys, version_of, lambda row: (row[2],)).select(query.window)
+
+
+def plan_renditions(query: RenditionQuery) -> Select:
+    """Renditions of a content."""
+    columns = "account, source, edge, blob, reason, made_at"
+    own = [Sql("account = ? AND source = ?", (query.account, query.source))]
+    return _List(columns, "renditions", own, _keys("edge"), rendition_of, lambda row: (row[2],)).select(query.window)
 
 
 def plan_history(query: HistoryQuery) -> Select:

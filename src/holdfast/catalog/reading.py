@@ -13,8 +13,8 @@ from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
 from holdfast.core import ports
-from holdfast.core.model import Blob, Ledger, RecordRef
-from holdfast.core.ports import Figures, Hold, Key, Page, Query, R, Scalar, Standing, Tally
+from holdfast.core.model import Blob, Figures, Hold, Ledger, MediaFacts, RecordRef, Standing, Tally
+from holdfast.core.ports import Key, Page, Query, R, Scalar
 
 FEW = 4_000
 """A part of a query that gives at most this many rows is fetched whole and sorted, rather than tested row by row."""
@@ -38,6 +38,11 @@ _KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Dec
     ports.PathKey: ("attachment_by_path", lambda key: (key.account, key.path), codec.attachment_of),
     ports.VersionKey: ("version_by_number", lambda key: (key.account, key.attachment, key.number), codec.version_of),
     ports.BlobKey: ("blob_by_sha256", lambda key: (key.account, key.sha256), codec.blob_of),
+    ports.RenditionKey: (
+        "rendition_by_key",
+        lambda key: (key.account, key.source, key.edge),
+        codec.rendition_of,
+    ),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
     ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
     ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
@@ -52,6 +57,7 @@ _PLANS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.RecordQuery: plans.plan_records,
     ports.EntryQuery: plans.plan_entries,
     ports.VersionQuery: plans.plan_versions,
+    ports.RenditionQuery: plans.plan_renditions,
     ports.LinkQuery: plans.plan_links,
     ports.EventQuery: plans.plan_events,
     ports.BlobQuery: plans.plan_blobs,
@@ -202,14 +208,20 @@ def _usage(reading: Reading, query: ports.UsageQuery) -> Page[Ledger]:
     return Page(() if ledger is None else (ledger,))
 
 
+def _facts(reading: Reading, query: ports.FactsQuery) -> Page[MediaFacts]:
+    columns = Sql("SELECT account, sha256, width, height, pages, captured, made_at FROM media_facts WHERE account = ?")
+    own = Sql(columns.text, (query.account,)) + " AND " + one_of("sha256", query.digests)
+    return Page(tuple(map(codec.facts_of, reading.rows(own))))
+
+
 def _located(reading: Reading, query: ports.LocatedQuery) -> Page[Blob]:
     found = (reading.named("blob_by_locator", locator) for locator in query.locators)
     return Page(tuple(codec.blob_of(row) for rows in found for row in rows))
 
 
 def _holds(reading: Reading, query: ports.HoldQuery) -> Page[Hold]:
-    counts = (reading.named("hold_by_sha256", sha256, query.account)[0][0] for sha256 in query.digests)
-    return Page(tuple(Hold(sha256, int(count)) for sha256, count in zip(query.digests, counts, strict=True)))
+    held = ((query.account, sha256, sha256, query.account) for sha256 in query.digests)
+    return Page(tuple(Hold(each[1], *reading.named("hold_by_sha256", *each)[0]) for each in held))
 
 
 def _figures(reading: Reading, query: ports.FiguresQuery) -> Page[Figures]:
@@ -221,6 +233,7 @@ _UNWINDOWED: Mapping[type[Any], Callable[[Reading, Any], Page[Any]]] = {
     ports.StandingQuery: _standing,
     ports.WithinQuery: _within,
     ports.UsageQuery: _usage,
+    ports.FactsQuery: _facts,
     ports.LocatedQuery: _located,
     ports.HoldQuery: _holds,
     ports.FiguresQuery: _figures,

@@ -13,14 +13,17 @@ from holdfast.core.model import (
     Blob,
     Client,
     Event,
+    Facts,
     Folder,
     Lease,
     Ledger,
     Link,
+    MediaFacts,
     PathScope,
     Record,
     RecordRef,
     RecordScope,
+    Rendition,
     Scope,
     StoredAnswer,
     Token,
@@ -111,6 +114,16 @@ def version_of(row: DbRow) -> Version:
 def blob_of(row: DbRow) -> Blob:
     """A blob from its columns."""
     return Blob(*row[:8])
+
+
+def rendition_of(row: DbRow) -> Rendition:
+    """A rendition from its columns."""
+    return Rendition(*row[:6])
+
+
+def facts_of(row: DbRow) -> MediaFacts:
+    """The facts of a content from their columns."""
+    return MediaFacts(row[0], row[1], Facts(*row[2:6]), row[6])
 
 
 def link_of(row: DbRow) -> Link:

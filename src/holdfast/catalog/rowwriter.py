@@ -19,7 +19,9 @@ from holdfast.core.model import (
     Lease,
     Ledger,
     Link,
+    MediaFacts,
     Record,
+    Rendition,
     StoredAnswer,
     Token,
     User,
@@ -52,37 +54,23 @@ class RowWriter:
         self.touched: set[int] = set()
         self.counted: set[int] = set()
         self.names: Names = {}
-        self._add: Mapping[type[Any], _Verb] = {
-            Account: self._add_account,
-            Ledger: self._add_ledger,
-            User: self._add_user,
-            Client: self._add_client,
-            Token: self._add_token,
-            Record: self._add_record,
-            Attachment: self._add_attachment,
-            Version: self._add_version,
-            Blob: self._add_blob,
-            Link: self._add_link,
-            Folder: self._add_folder,
-            Event: self._add_event,
-            Lease: self._add_lease,
-            StoredAnswer: self._add_answer,
-        }
-        self._save: Mapping[type[Any], _Verb] = {
-            Account: self._save_account,
-            Ledger: self._save_ledger,
-            User: self._save_user,
-            Client: self._save_client,
-            Token: self._save_token,
-            Record: self._save_record,
-            Attachment: self._save_attachment,
-            Version: self._save_version,
-            Blob: self._save_blob,
-            Link: self._save_link,
-            Folder: self._save_folder,
-            Event: self._save_event,
-            Lease: self._save_lease,
-            StoredAnswer: self._save_answer,
+        self._write: Mapping[type[Any], tuple[_Verb, _Verb]] = {
+            Account: (self._add_account, self._save_account),
+            Ledger: (self._add_ledger, self._save_ledger),
+            User: (self._add_user, self._save_user),
+            Client: (self._add_client, self._save_client),
+            Token: (self._add_token, self._save_token),
+            Record: (self._add_record, self._save_record),
+            Attachment: (self._add_attachment, self._save_attachment),
+            Version: (self._add_version, self._save_version),
+            Blob: (self._add_blob, self._save_blob),
+            Rendition: (self._add_rendition, self._save_rendition),
+            MediaFacts: (self._add_facts, self._save_facts),
+            Link: (self._add_link, self._save_link),
+            Folder: (self._add_folder, self._save_folder),
+            Event: (self._add_event, self._save_event),
+            Lease: (self._add_lease, self._save_lease),
+            StoredAnswer: (self._add_answer, self._save_answer),
         }
         self._remove: Mapping[type[Any], _Verb] = {
             Account: lambda row: self._drop("account_remove", row.number),
@@ -96,6 +84,8 @@ class RowWriter:
                 "version_remove", row.number, row.account, row.attachment, account=row.account
             ),
             Blob: lambda row: self._drop("blob_remove", row.account, row.sha256),
+            Rendition: lambda row: self._drop("rendition_remove", row.account, row.source, row.edge),
+            MediaFacts: lambda row: self._drop("facts_remove", row.account, row.sha256),
             Link: lambda row: self._drop("link_remove", row.account, row.id, account=row.account),
             Folder: lambda row: self._drop("folder_remove", row.account, row.path, account=row.account),
             Event: lambda row: self._drop("event_remove", row.account, row.number),
@@ -103,13 +93,18 @@ class RowWriter:
             StoredAnswer: lambda row: self._drop("answer_remove", row.account, row.actor, row.key),
         }
 
+    @property
+    def system_errno(self) -> int:
+        """What the system said of the call that failed last."""
+        return self._connection.system_errno
+
     def add(self, row: Row) -> None:
         """Insert the row. Raises `Conflict` when what it hangs on is missing."""
-        self._add[type(row)](row)
+        self._write[type(row)][0](row)
 
     def save(self, row: Row) -> None:
         """Write over the row of the same key. Raises `LookupError` if there is none."""
-        self._save[type(row)](row)
+        self._write[type(row)][1](row)
 
     def remove(self, row: Row) -> None:
         """Delete the row and what goes with it."""
@@ -315,6 +310,18 @@ class RowWriter:
         args = (row.size, row.locator, row.refs, row.created_at, row.idle_since, row.damaged_at)
         self._must("blob_save", *args, row.account, row.sha256)
 
+    def _add_rendition(self, row: Rendition) -> None:
+        self._run("rendition_add", row.account, row.source, row.edge, row.blob, row.reason, row.made_at)
+
+    def _save_rendition(self, row: Rendition) -> None:
+        self._must("rendition_save", row.blob, row.reason, row.made_at, row.account, row.source, row.edge)
+
+    def _add_facts(self, row: MediaFacts) -> None:
+        self._run("facts_add", row.account, row.sha256, *_fact_columns(row), row.made_at)
+
+    def _save_facts(self, row: MediaFacts) -> None:
+        self._must("facts_save", *_fact_columns(row), row.made_at, row.account, row.sha256)
+
     def _add_link(self, row: Link) -> None:
         args = (row.account, row.id, row.role, row.position, row.caption, row.created_at, row.created_by)
         self._run("link_add", *args, row.attachment, row.record.type, row.record.id)
@@ -380,6 +387,11 @@ class RowWriter:
 def _derived(row: Attachment) -> tuple[int | None, int, str | None, str | None]:
     path = row.path
     return row.trashed_at, int(row.trashed_at is not None), path, None if path is None else codec.path_md5(path)
+
+
+def _fact_columns(row: MediaFacts) -> tuple[Scalar, ...]:
+    facts = row.facts
+    return facts.width, facts.height, facts.pages, facts.captured
 
 
 def _typed(pairs: Iterable[tuple[str, Scalar]]) -> set[tuple[str, str, Scalar]]:

@@ -108,7 +108,7 @@ class Writer:
         jobs: list[_Job] = []
         following: _Job | None = first
         names: Names = {}
-        careful = False
+        careful = committing = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             until = time.monotonic() + GROUP_SECONDS
@@ -124,12 +124,10 @@ class Writer:
                 except Empty:
                     break
             self._rows.write_names(names)
+            committing = True
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            failure = core_error(error)
-            if failure is not error:
-                failure.__cause__ = error
-            self._fail(jobs or [first], failure)
+            self._fail(jobs or [first], self._failure(error, committing=committing))
         except _GroupLost as error:
             self._fail(jobs, error.failure)
         _deliver(jobs or [first])
@@ -170,6 +168,15 @@ class Writer:
         for job in jobs:
             if job.error is None:
                 self._run(job, names, careful=True)
+
+    def _failure(self, error: apsw.Error, *, committing: bool) -> Exception:
+        failure = core_error(error, self._connection.system_errno)
+        if failure is not error:
+            failure.__cause__ = error
+        if isinstance(failure, Unavailable):
+            # The log may hold the whole group already: until it is written over, a crash brings the group back.
+            failure.unsure = committing
+        return failure
 
     def _fail(self, jobs: list[_Job], failure: Exception) -> None:
         for job in jobs:

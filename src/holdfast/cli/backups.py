@@ -117,6 +117,8 @@ async def _back_up(store: "Store", vault: "Vault", *, check: bool) -> "tuple[Cop
             count, size = await extent(rows)
             with watched("Backing up", count, size) as step:
                 copied = await upkeep.copy_blobs(rows, Destination(index, blobs, check), tenure, step)
+            # Asked of the rows themselves: until now nothing that the snapshot names can have been removed.
+            await upkeep.leases.renew(tenure)
             await follow(rows, index)
         finally:
             for opened in (rows, index, blobs):

@@ -80,7 +80,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
         figures=duties.figures,
-        start=(duties.start,) if settings.upkeep else (),
+        start=(store.start, *((duties.start,) if settings.upkeep else ())),
         stop=(store.close, duties.stop),
     )
     return build(store, named(chosen), options)

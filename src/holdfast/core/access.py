@@ -27,6 +27,7 @@ from holdfast.core.model import (
     RecordRef,
     RecordScope,
     Scope,
+    Standing,
     TypeScope,
     joined,
 )
@@ -49,7 +50,6 @@ from holdfast.core.ports import (
     RecordQuery,
     Row,
     Rows,
-    Standing,
     StandingQuery,
     Tx,
     WithinQuery,

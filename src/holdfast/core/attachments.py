@@ -1,6 +1,5 @@
 """Attachments: create, describe, find, replace, version, link, trash, restore, purge."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal
 
@@ -14,16 +13,14 @@ from holdfast.core.errors import (
     NotFound,
     QuotaExceeded,
     Stale,
-    StorageFull,
-    Unavailable,
 )
+from holdfast.core.holding import keep, release
 from holdfast.core.intake import Intake, allowed_types, check_type_on
 from holdfast.core.model import (
     PURGE,
     READ,
     WRITE,
     Attachment,
-    Blob,
     ByteRange,
     Content,
     JsonObject,
@@ -125,14 +122,24 @@ ANY = Expected()
 class Attachments:
     """The account's attachments as one actor may use them."""
 
-    __slots__ = ("_blobs", "_guard", "_ids", "_policy", "_sniff")
+    __slots__ = ("_blobs", "_guard", "_ids", "_policy", "_sniff", "_stored")
 
-    def __init__(self, guard: Guard, blobs: Blobs, sniff: Sniff, ids: Callable[[], str], policy: Policy) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        blobs: Blobs,
+        sniff: Sniff,
+        ids: Callable[[], str],
+        policy: Policy,
+        stored: Callable[[Attachment], None],
+    ) -> None:
+        """`stored` is told of every new content once it is committed; it does not wait."""
         self._guard = guard
         self._blobs = blobs
         self._sniff = sniff
         self._ids = ids
         self._policy = policy
+        self._stored = stored
 
     # ------------------------------------------------------------ reading
 
@@ -160,9 +167,7 @@ class Attachments:
         attachment = await sight.attachment(id)
         if version is None:
             return attachment, await self._current(sight, attachment)
-        found = await sight.get(VersionKey(sight.account, attachment.id, version))
-        if found is None:
-            raise NotFound("version")
+        found = await self._version(sight, attachment, version)
         return attachment, await self._bytes(sight, found.name, found.media_type, found.sha256, found.created_at)
 
     async def content_at(self, path: str) -> tuple[Attachment, Content]:
@@ -178,6 +183,11 @@ class Attachments:
         sight = self._guard.see(READ)
         attachment = await sight.attachment(id)
         return await sight.find(VersionQuery(sight.account, attachment.id, window))
+
+    async def version(self, id: str, number: int) -> Version:
+        """One version of a live attachment. Raises `NotFound`, `OutOfScope`."""
+        sight = self._guard.see(READ)
+        return await self._version(sight, await sight.attachment(id), number)
 
     async def links(self, id: str, window: Window) -> Page[Link]:
         """The records it hangs on, as far as they are within scope. Raises `NotFound`, `OutOfScope`."""
@@ -212,6 +222,12 @@ class Attachments:
             raise NotFound("link")
         await sight.attachment(found.attachment)
         await sight.within((found.record,))
+        return found
+
+    async def _version(self, sight: Sight, attachment: Attachment, number: int) -> Version:
+        found = await sight.get(VersionKey(sight.account, attachment.id, number))
+        if found is None:
+            raise NotFound("version")
         return found
 
     async def _current(self, sight: Sight, attachment: Attachment) -> Content:
@@ -289,23 +305,10 @@ class Attachments:
 
     async def _store(self, intake: Intake, body: Callable[[Work], Awaitable[Attachment]]) -> Attachment:
         guard = self._guard.about(intake.sha256)
-        sight = guard.see(WRITE)
+        guard.see(WRITE)
         await guard.recall()
-        await intake.store(await sight.get(BlobKey(sight.account, intake.sha256)))
-
-        async def run(work: Work) -> tuple[Attachment, bool]:
-            attachment = await body(work)
-            return attachment, await _hold(work, intake)
-
-        try:
-            attachment, relied_on = await guard.change(WRITE, run, told=lambda result: result[0])
-        except StorageFull:
-            raise
-        except (Unavailable, asyncio.CancelledError):
-            intake.unsure()
-            raise
-        if relied_on:
-            intake.taken()
+        attachment = await keep(guard, intake, body)
+        self._stored(attachment)
         return attachment
 
     async def _insert(self, work: Work, intake: Intake, new: NewAttachment, folder: str | None) -> Attachment:
@@ -433,10 +436,7 @@ class Attachments:
             attachment = await work.attachment(id)
             await work.wholly(attachment)
             expected.check(attachment)
-            found = await work.get(VersionKey(work.account, attachment.id, number))
-            if found is None:
-                raise NotFound("version")
-            return await _bring_back(work, attachment, found)
+            return await _bring_back(work, attachment, await self._version(work, attachment, number))
 
         return await self._guard.change(WRITE, body)
 
@@ -499,44 +499,20 @@ class Attachments:
 
 async def purge(work: Work, attachment: Attachment) -> None:
     """Remove an attachment with its versions and links; its bytes follow once nothing refers to them."""
-    window, freed = Window(limit=500), 0
+    window, held, freed = Window(limit=500), [], 0
     while True:
         page = await work.find(VersionQuery(work.account, attachment.id, window))
         for version in page.items:
             freed += version.size
-            await _release(work, version)
+            held.append(version.sha256)
         if page.next is None:
             break
         window = Window(limit=500, after=page.next)
     await work.remove(attachment)
+    for sha256 in held:
+        await release(work, sha256)
     await work.settle(bytes=-freed, attachments=0 if attachment.trashed_at is not None else -1)
     await work.log("attachment.purged", attachment.id, {"name": attachment.name}, work.tick())
-
-
-async def _release(work: Work, version: Version) -> None:
-    blob = await work.get(BlobKey(work.account, version.sha256))
-    if blob is not None:
-        left = blob.refs - 1
-        await work.save(msgspec.structs.replace(blob, refs=left, idle_since=None if left else work.tick()))
-
-
-async def _hold(work: Work, intake: Intake) -> bool:
-    """Count one more version that holds the bytes; whether the row relies on those that this intake wrote."""
-    blob = await work.get(BlobKey(work.account, intake.sha256))
-    if blob is not None and blob.damaged_at is None:
-        await work.save(msgspec.structs.replace(blob, refs=blob.refs + 1, idle_since=None))
-        return False
-    if blob is not None and intake.locator is not None:
-        # The same bytes, sent again, mend what was damaged.
-        await work.save(
-            msgspec.structs.replace(blob, locator=intake.locator, refs=blob.refs + 1, idle_since=None, damaged_at=None)
-        )
-        await work.log("content.restored", blob.sha256.hex(), {"size": blob.size}, work.tick())
-        return True
-    if intake.locator is None:
-        raise Unavailable("The stored copy of these bytes has just been removed; send them again")
-    await work.add(Blob(work.account, intake.sha256, intake.size, intake.locator, 1, work.tick()))
-    return True
 
 
 async def _describe(work: Work, attachment: Attachment, change: Description) -> Attachment:

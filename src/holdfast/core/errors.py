@@ -5,6 +5,7 @@
     ├── Forbidden                the actor lacks the permission
     │   └── OutOfScope           it exists in the actor's account, outside the actor's scopes
     ├── NotFound                 no such thing in the actor's account
+    │   └── Unrenderable             the file is there, and has no picture
     ├── Invalid                  the request says something that cannot be
     │   ├── Malformed            the bytes of the request cannot be read at all
     │   ├── Incomplete           the body was cut before its end
@@ -72,6 +73,17 @@ class NotFound(HoldfastError):
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(detail or f"{kind.capitalize()} not found")
         self.kind = kind
+
+
+class Unrenderable(NotFound):
+    """The file has no picture, for good. `reason` is one word, as `NoRendition` has it."""
+
+    code = "no_rendition"
+    title = "No rendition"
+
+    def __init__(self, reason: str = "unsupported") -> None:
+        super().__init__("rendition", f"This file has no thumbnail: {reason}")
+        self.reason = reason
 
 
 class Invalid(HoldfastError):
@@ -167,7 +179,10 @@ class ContentLost(HoldfastError):
 
 
 class Unavailable(HoldfastError):
-    """A part of the system cannot answer now; `retry_after` is in seconds."""
+    """A part of the system cannot answer now; `retry_after` is in seconds.
+
+    `unsure`: what was asked for may have been done all the same, or be found done after a crash.
+    """
 
     code = "unavailable"
     title = "Temporarily unavailable"
@@ -175,6 +190,7 @@ class Unavailable(HoldfastError):
     def __init__(self, detail: str = "", *, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.unsure = False
 
 
 class StorageFull(Unavailable):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -56,11 +57,12 @@ class Tenure:
 class Leases:
     """The leases of an installation as one process takes them."""
 
-    __slots__ = ("_catalog", "_clock", "_holder", "_sleep")
+    __slots__ = ("_catalog", "_clock", "_entropy", "_holder", "_sleep")
 
     def __init__(self, catalog: Catalog, clock: Clock, entropy: Entropy, sleep: Sleep = asyncio.sleep) -> None:
         self._catalog = catalog
         self._clock = clock
+        self._entropy = entropy
         self._holder = entropy(8).hex()
         self._sleep = sleep
 
@@ -124,9 +126,43 @@ class Leases:
             if not tenure.is_lost:
                 await self._let_go(tenure, done=done)
 
-    async def _let_go(self, tenure: Tenure, *, done: bool) -> None:
+    @asynccontextmanager
+    async def shared(self, name: str) -> AsyncIterator[Tenure]:
+        """A lease that any number may hold together, for as long as the block runs: it keeps others from something.
+
+        Those others ask `revoked` first, which gives way while it is in force, and tells holders that came too late.
+        """
+        holder = self._entropy(8).hex()
+        tenure = Tenure(await self._catalog.transact(partial(self._join, name, holder)))
+        renewing = asyncio.create_task(self._renew(tenure))
         try:
-            await self.end(tenure, done=done)
+            yield tenure
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            if not tenure.is_lost:
+                await self._quietly(tenure, self._catalog.transact(partial(_leave, tenure, holder)))
+
+    async def _join(self, name: str, holder: str, tx: Tx) -> Lease:
+        now = self._clock()
+        found = await tx.get(LeaseKey(name))
+        if found is None:
+            joined = Lease(name, holder, self._until(now), 1)
+            await tx.add(joined)
+            return joined
+        if found.until > now:
+            joined = msgspec.structs.replace(found, holder=f"{found.holder},{holder}", until=self._until(now))
+        else:
+            joined = msgspec.structs.replace(found, holder=holder, until=self._until(now), fence=found.fence + 1)
+        await tx.save(joined)
+        return joined
+
+    async def _let_go(self, tenure: Tenure, *, done: bool) -> None:
+        await self._quietly(tenure, self.end(tenure, done=done))
+
+    async def _quietly(self, tenure: Tenure, ending: Awaitable[None]) -> None:
+        try:
+            await ending
         except (LeaseLost, HoldfastError):
             _log.warning("lease of %s not given back; it ends by itself", tenure.name, exc_info=True)
 
@@ -142,6 +178,27 @@ class Leases:
 
     def _until(self, now: int) -> int:
         return now + LEASE_SECONDS * _MICROSECONDS
+
+
+async def revoked(tx: Tx, name: str, now: int) -> bool:
+    """Whether nobody holds that shared lease at that time, in microseconds.
+
+    If somebody held it and let it lapse, that holder finds it lost from now on.
+    """
+    lease = await tx.get(LeaseKey(name))
+    if lease is None or lease.until == 0:
+        return True
+    if lease.until > now:
+        return False
+    await tx.save(msgspec.structs.replace(lease, until=0, fence=lease.fence + 1))
+    return True
+
+
+async def _leave(tenure: Tenure, holder: str, tx: Tx) -> None:
+    lease = await tenure.hold(tx)
+    others = [each for each in lease.holder.split(",") if each != holder]
+    until = lease.until if others else 0
+    await tx.save(msgspec.structs.replace(lease, holder=",".join(others), until=until))
 
 
 async def is_in_force(rows: Rows, name: str, now: int) -> bool:

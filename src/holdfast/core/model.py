@@ -267,8 +267,9 @@ class Version(msgspec.Struct, frozen=True):
 class Blob(msgspec.Struct, frozen=True):
     """Bytes at rest: stored once in an account, wherever `locator` says.
 
-    `refs` counts the versions that hold it; `idle_since` is when the count last fell to zero; `damaged_at` is when its
-    bytes were found to be gone or changed: from then on they are not served, until they are whole again.
+    `refs` counts the versions and renditions that hold it; `idle_since` is when the count last fell to zero;
+    `damaged_at` is when its bytes were found to be gone or changed: from then on they are not served, until they are
+    whole again.
     """
 
     account: int
@@ -279,6 +280,42 @@ class Blob(msgspec.Struct, frozen=True):
     created_at: int
     idle_since: int | None = None
     damaged_at: int | None = None
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of a file besides its bytes; where it was taken is left out on purpose.
+
+    `width` and `height` in pixels, as the picture is meant to be seen; `pages` of a PDF or TIFF; `captured` by the
+    camera's clock: `2024-05-01T12:30:00`, with an offset from UTC if the camera knew one.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    pages: int | None = None
+    captured: str | None = None
+
+
+class Rendition(msgspec.Struct, frozen=True):
+    """A small picture of the content `source` within `edge` by `edge` pixels, shared by all attachments of it.
+
+    `blob` is the digest of the JPEG. None says that there is none for good, and `reason` why.
+    """
+
+    account: int
+    source: bytes
+    edge: int
+    blob: bytes | None
+    reason: str | None
+    made_at: int
+
+
+class MediaFacts(msgspec.Struct, frozen=True):
+    """What was read out of the content `sha256`; with no fact at all, it was tried and there is nothing to say."""
+
+    account: int
+    sha256: bytes
+    facts: Facts
+    made_at: int
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -339,6 +376,43 @@ class Lease(msgspec.Struct, frozen=True):
     place: str = ""
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """How many live attachments hang on a record."""
+
+    record: RecordRef
+    count: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How an attachment stands to some scopes: its places (links, and one for a path) and those within scope."""
+
+    places: int
+    within: int
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """How many versions hold the bytes of a digest, trashed ones too, and how many renditions are these bytes."""
+
+    sha256: bytes
+    versions: int
+    renditions: int = 0
+
+    @property
+    def holders(self) -> int:
+        """All who hold them: what the blob's `refs` should say."""
+        return self.versions + self.renditions
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What an account's rows add up to: `bytes` and `attachments` as its ledger should say, and its blobs' number and
+    bytes."""
+
+    bytes: int
+    attachments: int
+    blobs: int
+    blob_bytes: int
+
+
 class StoredAnswer(msgspec.Struct, frozen=True):
     """What a create under an idempotency key was answered, kept for the actor to hear again.
 
@@ -371,6 +445,29 @@ class Content(msgspec.Struct, frozen=True):
     sha256: bytes
     modified_at: int
     read: Callable[[ByteRange], AsyncIterator[bytes]]
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """The facts, and one JPEG for each edge asked for, in that order."""
+
+    facts: Facts
+    thumbnails: tuple[bytes, ...] = ()
+
+
+class NoRendition(msgspec.Struct, frozen=True):
+    """There is none. Every reason but `unavailable` lies in the file and holds for good, so it is worth recording.
+
+    `unsupported`: not a type that has renditions. `oversize`: more bytes than the limit. `refused`: broken, not what it
+    says, or too many pixels. `limit`: too much memory, processor or time. `crashed`: the decoder died. `garbled`: the
+    answer was not one. `unavailable`: no child could be started or locked in, or the store was too slow.
+    """
+
+    reason: Literal["unsupported", "oversize", "refused", "limit", "crashed", "garbled", "unavailable"]
+
+    @property
+    def lasting(self) -> bool:
+        """Whether another try would come to the same."""
+        return self.reason != "unavailable"
 
 
 def joined(folder: str, name: str) -> str:

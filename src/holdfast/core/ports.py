@@ -9,7 +9,7 @@ An adapter raises `Unavailable` when its engine cannot answer, `StorageFull` whe
 `add` or `save` breaks a uniqueness rule; it validates nothing that the core has validated.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -20,15 +20,23 @@ from holdfast.core.model import (
     Blob,
     ByteRange,
     Client,
+    Derived,
     Event,
+    Figures,
     Folder,
+    Hold,
     Lease,
     Ledger,
     Link,
+    MediaFacts,
+    NoRendition,
     Record,
     RecordRef,
+    Rendition,
     Scope,
+    Standing,
     StoredAnswer,
+    Tally,
     Token,
     User,
     Version,
@@ -39,22 +47,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
-Row = (
-    Account
-    | Ledger
-    | User
-    | Client
-    | Token
-    | Record
-    | Attachment
-    | Version
-    | Blob
-    | Link
-    | Folder
-    | Event
-    | StoredAnswer
-    | Lease
-)
+Held = Attachment | Version | Blob | Rendition | MediaFacts | Link | Folder
+Row = Account | Ledger | User | Client | Token | Record | Held | Event | StoredAnswer | Lease
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -146,6 +140,14 @@ class BlobKey(Key[Blob], frozen=True):
 
     account: int
     sha256: bytes
+
+
+class RenditionKey(Key[Rendition], frozen=True):
+    """A rendition by the digest of its source and its edge."""
+
+    account: int
+    source: bytes
+    edge: int
 
 
 class LinkKey(Key[Link], frozen=True):
@@ -320,6 +322,21 @@ class VersionQuery(Query[Version], frozen=True):
     window: Window
 
 
+class RenditionQuery(Query[Rendition], frozen=True):
+    """The renditions of a content, by edge."""
+
+    account: int
+    source: bytes
+    window: Window
+
+
+class FactsQuery(Query[MediaFacts], frozen=True):
+    """The facts of those of these contents that have been read, in any order."""
+
+    account: int
+    digests: tuple[bytes, ...]
+
+
 class LinkQuery(Query[Link], frozen=True):
     """Links of one attachment, or on one record, by position, then oldest first; of trashed attachments too.
 
@@ -350,26 +367,12 @@ class AnswerQuery(Query[StoredAnswer], frozen=True):
     window: Window
 
 
-class Tally(msgspec.Struct, frozen=True):
-    """How many live attachments hang on a record."""
-
-    record: RecordRef
-    count: int
-
-
 class TallyQuery(Query[Tally], frozen=True):
     """A tally for each of these records, in their order; `roles` narrows the links that count."""
 
     account: int
     records: tuple[RecordRef, ...]
     roles: tuple[str, ...] = ()
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How an attachment stands to some scopes: its places (links, and one for a path) and those within scope."""
-
-    places: int
-    within: int
 
 
 class StandingQuery(Query[Standing], frozen=True):
@@ -418,13 +421,6 @@ class PlacedQuery(Query[Blob], frozen=True):
     window: Window
 
 
-class Hold(msgspec.Struct, frozen=True):
-    """How many versions hold the bytes of a digest, trashed ones too."""
-
-    sha256: bytes
-    versions: int
-
-
 class HoldQuery(Query[Hold], frozen=True):
     """A hold for each of these digests, in their order."""
 
@@ -437,16 +433,6 @@ class HistoryQuery(Query[Version], frozen=True):
 
     account: int
     window: Window
-
-
-class Figures(msgspec.Struct, frozen=True):
-    """What an account's rows add up to: `bytes` and `attachments` as its ledger should say, and its blobs' number and
-    bytes."""
-
-    bytes: int
-    attachments: int
-    blobs: int
-    blob_bytes: int
 
 
 class FiguresQuery(Query[Figures], frozen=True):
@@ -494,9 +480,10 @@ class Tx(Rows, Protocol):
 
         Unique: lease name; account slug; user e-mail; client name; token digest; record (account, type, id);
         attachment id, and path among the live ones; folder path (a live attachment's path and a folder's may not be
-        equal: the core sees to that); version (attachment, number); link (attachment, record, role); stored answer
-        (account, actor, key). What a row hangs on, a record's parents too, must exist. An account's attachments are
-        added in the order of `created_at` and of `number`, which both grow and never change afterwards.
+        equal: the core sees to that); version (attachment, number); link (attachment, record, role); rendition
+        (account, source, edge); facts (account, digest); stored answer (account, actor, key). What a row hangs on, a
+        record's parents too, must exist. An account's attachments are added in the order of `created_at` and of
+        `number`, which both grow and never change afterwards.
         """
         ...
 
@@ -521,6 +508,8 @@ class Catalog(Rows, Protocol):
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """Run the body in a transaction and commit it durably; an exception rolls it back and comes through.
+
+        Only after an `Unavailable` that is `unsure` may the change be there all the same, now or after a crash.
 
         The body awaits nothing but the `Tx` it is given, and may be run again after a serialization failure, so it
         has no other effect.
@@ -583,88 +572,6 @@ class Blobs(Protocol):
         ...
 
 
-class Stored(msgspec.Struct, frozen=True):
-    """One thing found at rest or on its way. `size` in bytes, `modified_at` in microseconds since the epoch.
-
-    `whole` has a place of its own; `shared` lies in a segment, and has its time; `temporary` is on its way, or its
-    writer is dead; `foreign` is nothing that this store has made. `locator` is the catalog's name of the first two,
-    the store's own of the others. `account` and `sha256` are what the store itself remembers of the blob.
-    """
-
-    kind: Literal["whole", "shared", "temporary", "foreign"]
-    locator: str
-    size: int
-    modified_at: int
-    account: int | None = None
-    sha256: bytes | None = None
-
-
-class Inventory(Protocol):
-    """All that a blob store holds, whether any row names it or not."""
-
-    def scan(self) -> AsyncIterator[Stored]:
-        """Everything there, in any order. What arrives or leaves meanwhile may be left out."""
-        ...
-
-    async def leftovers(self, age: float) -> int:
-        """Remove temporaries of dead writers last touched more than `age` seconds ago; how many there were."""
-        ...
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """A place that many blobs share: `size` in bytes, `modified_at` in microseconds, and whether it still grows.
-
-    The locators of all its blobs, and no others, begin with `prefix`.
-    """
-
-    name: str
-    prefix: str
-    size: int
-    modified_at: int
-    growing: bool
-
-
-class Compaction(msgspec.Struct, frozen=True):
-    """Where blobs went (old locator to new), and the locators of those that could not be read whole."""
-
-    moved: dict[str, str]
-    damaged: tuple[str, ...]
-
-
-class Segments(Protocol):
-    """Places that many blobs share, where the room of a deleted blob comes back only by moving the others."""
-
-    async def segments(self) -> list[Segment]:
-        """Those of all processes."""
-        ...
-
-    async def compact(self, segment: str, live: Collection[str]) -> Compaction:
-        """Copy those blobs durably elsewhere. The segment stays until `drop`, and its age counts anew.
-
-        Raises `Conflict` while it grows, `ContentLost` if it is not there, `StorageFull` or `Unavailable` when the copy
-        fails.
-        """
-        ...
-
-    async def drop(self, segment: str) -> None:
-        """Remove it; removing what is gone does nothing. Readers that have begun may finish.
-
-        Raises `Conflict` while it grows, `Unavailable`.
-        """
-        ...
-
-
-class Snapshots(Protocol):
-    """A catalog that can give a whole copy of itself while it is in use."""
-
-    async def snapshot(self, target: str) -> None:
-        """Write all that was committed before the call to one durable file at that path, which is not there yet.
-
-        Raises `StorageFull`, `Unavailable`; nothing is at the path then.
-        """
-        ...
-
-
 class Passwords(Protocol):
     """Password hashing, slow on purpose and off the event loop."""
 
@@ -678,18 +585,26 @@ class Passwords(Protocol):
 
 
 class Renderer(Protocol):
-    """Small pictures of files that strangers sent."""
+    """Small pictures and facts of files that strangers sent."""
 
-    async def thumbnail(self, source: AsyncIterator[bytes], media_type: str, edge: int) -> bytes | None:
-        """A JPEG within `edge` by `edge` pixels, upright, without metadata; None when the file has none for good.
+    @property
+    def types(self) -> frozenset[str]:
+        """The media types, as sniffed, that may have renditions; all others have none."""
+        ...
 
-        `media_type` is the sniffed one; `edge` is one of 128, 200, 256, 512 and 1024. Raises `Unavailable` when it
-        may work later, and whatever `source` raises.
+    async def derive(
+        self, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int] = ()
+    ) -> Derived | NoRendition:
+        """The facts of the file, and a JPEG within `edge` by `edge` pixels for each edge, all from one decoding.
+
+        JPEG of quality 80, upright, on white, without any metadata, never larger than the original. `media_type` is
+        the sniffed one; edges are among 128, 200, 256, 512 and 1024, or `ValueError`. Whatever the file does, the
+        answer is a value; what `source` raises comes through. The source is read only when it is this call's turn.
         """
         ...
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End the children that wait; those at work belong to the calls that are under way."""
         ...
 
 

@@ -16,6 +16,7 @@ from holdfast.core.model import (
     Record,
     RecordRef,
     RecordScope,
+    Tally,
     TypeScope,
     has_control_characters,
 )
@@ -28,7 +29,6 @@ from holdfast.core.ports import (
     Page,
     RecordKey,
     RecordQuery,
-    Tally,
     TallyQuery,
     Window,
     WithinQuery,

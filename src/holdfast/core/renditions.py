@@ -1,110 +1,309 @@
-"""Small pictures of stored files: made when first asked for, kept in memory up to a bound."""
+"""Small pictures and facts of stored contents: made once, kept as blobs, shared by all that hold the same bytes."""
 
 import asyncio
 import hashlib
-from collections import OrderedDict
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
 
 import msgspec
 
+from holdfast.core.access import Guard, Work
 from holdfast.core.attachments import Attachments
-from holdfast.core.model import ByteRange, Content
-from holdfast.core.ports import Renderer
+from holdfast.core.errors import Conflict, ContentLost, HoldfastError, NotFound, Unavailable, Unrenderable
+from holdfast.core.holding import is_version, keep, let_go
+from holdfast.core.intake import Intake
+from holdfast.core.model import (
+    EVERYTHING,
+    READ,
+    WRITE,
+    Actor,
+    Attachment,
+    Blob,
+    ByteRange,
+    Content,
+    Derived,
+    Facts,
+    MediaFacts,
+    NoRendition,
+    Rendition,
+)
+from holdfast.core.ports import BlobKey, Blobs, Catalog, Clock, FactsQuery, Renderer, RenditionKey
+
+_log = logging.getLogger(__name__)
 
 JPEG = "image/jpeg"
 
-_BUDGET = 16 << 20
-_ENTRY = 512
+AHEAD_EDGE = 256
+"""The size made in the background: what lists and galleries show. Others are made when first asked for."""
+
+MOST_QUEUED = 1000
+"""Contents that wait for the background; what finds no room is made when somebody looks."""
+
+MOST_ASKED_FOR = 256
+"""Pictures that callers wait for at one time."""
+
+_REST = 60_000_000
+_NOTHING = Facts()
 
 _Key = tuple[int, bytes, int]
 
 
-class Thumbnails:
-    """One picture for each (account, digest, edge): equal files of an account share it, accounts never do.
+class Source(msgspec.Struct, frozen=True):
+    """A content of an account, and the type that was told from its bytes."""
 
-    Those asked for at the same time wait for one rendering. That a file has no picture is remembered too. The
-    pictures used last are kept, `budget` bytes of them.
+    account: int
+    sha256: bytes
+    media_type: str
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A JPEG, ready to be read."""
+
+    sha256: bytes
+    size: int
+    made_at: int
+    read: Callable[[ByteRange], AsyncIterator[bytes]]
+
+
+class Studio:
+    """Makes pictures and facts for all desks of this process, each key once: those who ask together wait together.
+
+    Between processes the first row counts, and the picture of the other is dropped. That a file has no picture for
+    good is kept like a picture; what may work later is tried again when it is next asked for.
     """
 
-    __slots__ = ("_budget", "_held", "_kept", "_making", "_renderer")
+    __slots__ = ("_blobs", "_catalog", "_clock", "_making", "_queue", "_renderer", "_rest_until", "_started", "_worker")
 
-    def __init__(self, renderer: Renderer | None, budget: int = _BUDGET) -> None:
+    def __init__(self, catalog: Catalog, blobs: Blobs, renderer: Renderer | None, clock: Clock) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
         self._renderer = renderer
-        self._budget = budget
-        self._held = 0
-        self._kept: OrderedDict[_Key, bytes | None] = OrderedDict()
-        self._making: dict[_Key, asyncio.Task[bytes | None]] = {}
+        self._clock = clock
+        self._making: dict[_Key, asyncio.Task[Picture]] = {}
+        self._queue: dict[Source, None] = {}
+        self._worker: asyncio.Task[None] | None = None
+        self._started = False
+        self._rest_until = 0
 
-    async def of(self, account: int, content: Content, edge: int) -> Content | None:
-        """A JPEG within `edge` by `edge` pixels, None when the file has none.
+    def start(self) -> None:
+        """From now on contents are worked on in the background."""
+        self._started = True
 
-        Raises `Unavailable` when none can be made now, `ContentLost`.
-        """
-        picture = await self._picture((account, content.sha256, edge), content)
-        return None if picture is None else _content(picture, content)
+    def ahead(self, source: Source) -> None:
+        """Have the picture and the facts made in the background, if there is room. Returns at once."""
+        idle = not self._started or self._clock() < self._rest_until
+        if idle or not self._may_render(source) or source in self._queue or len(self._queue) >= MOST_QUEUED:
+            return
+        self._queue[source] = None
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
 
-    async def close(self) -> None:
-        """Give up what is being made."""
-        making = tuple(self._making.values())
-        for task in making:
-            task.cancel()
-        await asyncio.gather(*making, return_exceptions=True)
-
-    async def _picture(self, key: _Key, content: Content) -> bytes | None:
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+    async def picture(self, source: Source, edge: int) -> Picture:
+        """The JPEG within `edge` by `edge` pixels. Raises `Unrenderable`, `Unavailable`, `ContentLost`."""
+        if not self._may_render(source):
+            raise Unrenderable
+        kept = await self._kept(source, edge)
+        if kept is not None:
+            return kept
+        key = (source.account, source.sha256, edge)
         task = self._making.get(key)
         if task is None:
-            task = self._making[key] = asyncio.create_task(self._make(key, content))
+            if len(self._making) >= MOST_ASKED_FOR:
+                raise Unavailable("Too many pictures are being made", retry_after=5)
+            task = self._making[key] = asyncio.create_task(self._make(source, edge))
+            task.add_done_callback(lambda done: self._made(key, done))
         # Whoever asked first may leave; the others still wait for the same rendering.
         return await asyncio.shield(task)
 
-    async def _make(self, key: _Key, content: Content) -> bytes | None:
-        try:
-            if self._renderer is None:
-                return None
-            whole = content.read(ByteRange(0, content.size))
-            picture = await self._renderer.thumbnail(whole, content.media_type, key[2])
-            self._keep(key, picture)
-            return picture
-        finally:
-            del self._making[key]
+    async def facts(self, account: int, sources: Iterable[Source]) -> dict[bytes, Facts]:
+        """What is known of these contents, by digest. Those never looked at are, in the background."""
+        wanted = {source.sha256: source for source in sources if self._may_render(source)}
+        if not wanted:
+            return {}
+        known = {row.sha256: row.facts for row in (await self._catalog.find(FactsQuery(account, tuple(wanted)))).items}
+        for sha256, source in wanted.items():
+            if sha256 not in known:
+                self.ahead(source)
+        return {sha256: facts for sha256, facts in known.items() if facts != _NOTHING}
 
-    def _keep(self, key: _Key, picture: bytes | None) -> None:
-        self._kept[key] = picture
-        self._held += _weight(picture)
-        while self._held > self._budget:
-            _, dropped = self._kept.popitem(last=False)
-            self._held -= _weight(dropped)
+    async def close(self) -> None:
+        """Give up what is being made and what waits."""
+        self._started = False
+        self._queue.clear()
+        under_way: list[asyncio.Task[Picture] | asyncio.Task[None]] = [*self._making.values()]
+        if self._worker is not None:
+            under_way.append(self._worker)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    def _may_render(self, source: Source) -> bool:
+        return self._renderer is not None and source.media_type in self._renderer.types
+
+    # ------------------------------------------------------------ in the background
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                source = next(iter(self._queue))
+                del self._queue[source]
+                await self._prepare(source)
+        finally:
+            self._worker = None
+
+    async def _prepare(self, source: Source) -> None:
+        try:
+            await self.picture(source, AHEAD_EDGE)
+        except Unrenderable:
+            pass
+        except Unavailable as error:
+            # Where no child can be started, trying again for every look at a list would only burn the processor.
+            self._rest_until = self._clock() + _REST
+            self._queue.clear()
+            _log.warning("no pictures are made ahead for a minute: %s", error.detail)
+        except HoldfastError as error:
+            _log.warning("no picture was made ahead: %s", error.detail)
+
+    # ------------------------------------------------------------ one picture
+
+    async def _kept(self, source: Source, edge: int) -> Picture | None:
+        row = await self._catalog.get(RenditionKey(source.account, source.sha256, edge))
+        if row is None:
+            return None
+        if row.blob is None:
+            raise Unrenderable(row.reason or "refused")
+        blob = await self._catalog.get(BlobKey(source.account, row.blob))
+        if blob is None or not _is_sound(blob):
+            return None
+        locator, blobs = blob.locator, self._blobs
+
+        def read(part: ByteRange) -> AsyncIterator[bytes]:
+            return blobs.read(locator, part)
+
+        return Picture(blob.sha256, blob.size, row.made_at, read)
+
+    async def _make(self, source: Source, edge: int) -> Picture:
+        kept = await self._kept(source, edge)
+        if kept is not None or self._renderer is None:
+            return _required(kept)
+        blob = await self._catalog.get(BlobKey(source.account, source.sha256))
+        if blob is None or not _is_sound(blob):
+            raise ContentLost
+        whole = self._blobs.read(blob.locator, ByteRange(0, blob.size))
+        derived = await self._renderer.derive(whole, source.media_type, (edge,))
+        if isinstance(derived, NoRendition):
+            if derived.lasting:
+                await self._keep_failure(source, edge, derived.reason)
+                raise Unrenderable(derived.reason)
+            raise Unavailable("No picture can be made now", retry_after=5)
+        return await self._keep(source, edge, derived)
+
+    def _made(self, key: _Key, task: asyncio.Task[Picture]) -> None:
+        del self._making[key]
+        if not task.cancelled():
+            # Looked at here, because all who waited may have left.
+            task.exception()
+
+    async def _keep(self, source: Source, edge: int, derived: Derived) -> Picture:
+        data, at = derived.thumbnails[0], self._clock()
+        sha256 = hashlib.sha256(data).digest()
+        row = Rendition(source.account, source.sha256, edge, sha256, None, at)
+        try:
+            async with Intake(self._blobs.create(source.account), _as_jpeg, len(data), None) as intake:
+                await intake.take(_chunk(data), name="")
+                await keep(self._guard(source), intake, lambda work: _record(work, row, derived.facts))
+        except (Conflict, NotFound):
+            _log.debug("a picture was made at the same time, or its source has gone")
+        except Unavailable as error:
+            _log.warning("a picture could not be kept: %s", error.detail)
+
+        async def read(part: ByteRange) -> AsyncIterator[bytes]:
+            yield data[part.start : part.start + part.length]
+
+        return Picture(sha256, len(data), at, read)
+
+    async def _keep_failure(self, source: Source, edge: int, reason: str) -> None:
+        row = Rendition(source.account, source.sha256, edge, None, reason, self._clock())
+        try:
+            await self._guard(source).change(WRITE, lambda work: _record(work, row, _NOTHING))
+        except (Conflict, NotFound, Unavailable) as error:
+            _log.debug("that there is no picture was not kept: %s", error.detail)
+
+    def _guard(self, source: Source) -> Guard:
+        system = Actor(source.account, "system", "system", "system", frozenset({EVERYTHING}))
+        return Guard(system, self._catalog, self._clock)
 
 
 class Renditions:
-    """Derived copies of the account's files as one actor may see them."""
+    """Derived copies of the account's files as one actor may see them: exactly those of files that it may read."""
 
-    __slots__ = ("_attachments", "_thumbnails")
+    __slots__ = ("_attachments", "_guard", "_studio")
 
-    def __init__(self, attachments: Attachments, thumbnails: Thumbnails) -> None:
+    def __init__(self, guard: Guard, attachments: Attachments, studio: Studio) -> None:
+        self._guard = guard
         self._attachments = attachments
-        self._thumbnails = thumbnails
+        self._studio = studio
 
-    async def thumbnail(self, id: str, edge: int) -> Content | None:
-        """A JPEG of the current version within `edge` by `edge` pixels, None when there is none.
+    async def thumbnail(self, id: str, edge: int, version: int | None = None) -> Content:
+        """A JPEG of the current or an earlier version within `edge` by `edge` pixels.
 
-        Edges are those of `Renderer`. Raises `NotFound`, `OutOfScope`, `ContentLost`, `Unavailable`.
+        Edges are those of `Renderer`. Raises `NotFound`, `OutOfScope`, `Unrenderable`, `Unavailable`, `ContentLost`.
         """
-        attachment, content = await self._attachments.content(id)
-        return await self._thumbnails.of(attachment.account, content, edge)
+        attachment = await self._attachments.get(id)
+        shown = attachment if version is None else await self._attachments.version(id, version)
+        picture = await self._studio.picture(Source(shown.account, shown.sha256, shown.media_type), edge)
+        # The later of the two, so that going back to an older content does not look like no change.
+        changed_at = max(picture.made_at, attachment.updated_at)
+        return Content(_name(shown.name), JPEG, picture.size, picture.sha256, changed_at, picture.read)
+
+    async def facts(self, attachments: Iterable[Attachment]) -> dict[bytes, Facts]:
+        """What is known of the current contents of attachments that the actor was given, by digest.
+
+        Raises `Forbidden`.
+        """
+        sight = self._guard.see(READ, WRITE)
+        return await self._studio.facts(sight.account, map(source_of, attachments))
 
 
-def _weight(picture: bytes | None) -> int:
-    return _ENTRY + (0 if picture is None else len(picture))
+def source_of(attachment: Attachment) -> Source:
+    """The current content."""
+    return Source(attachment.account, attachment.sha256, attachment.media_type)
 
 
-def _content(picture: bytes, original: Content) -> Content:
-    async def read(part: ByteRange) -> AsyncIterator[bytes]:
-        yield picture[part.start : part.start + part.length]
+async def _record(work: Work, row: Rendition, facts: Facts) -> None:
+    """Add the row, and the facts if they are not there. Raises `NotFound` once no version holds the source, `Conflict`
+    when there is a row already; one whose picture is lost is written over."""
+    if not await is_version(work, row.source):
+        raise NotFound("attachment")
+    present = await work.get(RenditionKey(row.account, row.source, row.edge))
+    if present is None:
+        await work.add(row)
+    else:
+        if present.blob is None or _is_sound(await work.get(BlobKey(row.account, present.blob))):
+            raise Conflict("There is a rendition already")
+        await let_go(work, present.blob)
+        await work.save(row)
+    if not (await work.find(FactsQuery(row.account, (row.source,)))).items:
+        await work.add(MediaFacts(row.account, row.source, facts, row.made_at))
 
-    return msgspec.structs.replace(
-        original, media_type=JPEG, size=len(picture), sha256=hashlib.sha256(picture).digest(), read=read
-    )
+
+def _is_sound(blob: Blob | None) -> bool:
+    return blob is not None and blob.damaged_at is None
+
+
+def _required(kept: Picture | None) -> Picture:
+    if kept is None:
+        raise Unrenderable
+    return kept
+
+
+def _name(name: str) -> str:
+    return f"{name.rpartition('.')[0] or name}.jpg"
+
+
+def _as_jpeg(_head: bytes, _name: str, _declared: str | None) -> str:
+    return JPEG
+
+
+async def _chunk(data: bytes) -> AsyncIterator[bytes]:
+    yield data

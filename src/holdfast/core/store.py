@@ -13,8 +13,9 @@ from holdfast.core.events import Events
 from holdfast.core.folders import Folders
 from holdfast.core.idempotency import Once, stored_answer
 from holdfast.core.identity import uuid7
+from holdfast.core.inventory import Inventory, Segments, Snapshots
 from holdfast.core.leases import Leases
-from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Ledger
+from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Attachment, Ledger
 from holdfast.core.policy import Policy
 from holdfast.core.ports import (
     AccountQuery,
@@ -22,17 +23,14 @@ from holdfast.core.ports import (
     Catalog,
     Clock,
     Entropy,
-    Inventory,
     Passwords,
     Renderer,
-    Segments,
-    Snapshots,
     Sniff,
     UsageQuery,
     Window,
 )
 from holdfast.core.records import Records
-from holdfast.core.renditions import Renditions, Thumbnails
+from holdfast.core.renditions import Renditions, Studio, source_of
 from holdfast.core.upkeep.front import Upkeep
 from holdfast.core.upkeep.stock import Stock
 
@@ -62,19 +60,19 @@ class Desk:
         engines: Engines,
         policy: Policy,
         ids: Callable[[], str],
-        thumbnails: Thumbnails,
+        studio: Studio,
         once: Once | None = None,
     ) -> None:
         self.actor = actor
         self._engines = engines
         self._policy = policy
         self._ids = ids
-        self._thumbnails = thumbnails
+        self._studio = studio
         self._guard = Guard(actor, engines.catalog, engines.clock, once)
 
     def once(self, once: Once) -> "Desk":
         """A desk for a single create under an idempotency key, by the same actor."""
-        return Desk(self.actor, self._engines, self._policy, self._ids, self._thumbnails, once)
+        return Desk(self.actor, self._engines, self._policy, self._ids, self._studio, once)
 
     async def answered(self, key: str) -> bool:
         """Whether the actor was answered under this idempotency key already."""
@@ -84,12 +82,17 @@ class Desk:
     @cached_property
     def attachments(self) -> Attachments:
         """Files and their links."""
-        return Attachments(self._guard, self._engines.blobs, self._engines.sniff, self._ids, self._policy)
+        engines, studio = self._engines, self._studio
+
+        def stored(attachment: Attachment) -> None:
+            studio.ahead(source_of(attachment))
+
+        return Attachments(self._guard, engines.blobs, engines.sniff, self._ids, self._policy, stored)
 
     @cached_property
     def renditions(self) -> Renditions:
         """Copies derived from files."""
-        return Renditions(self.attachments, self._thumbnails)
+        return Renditions(self._guard, self.attachments, self._studio)
 
     @cached_property
     def records(self) -> Records:
@@ -148,7 +151,7 @@ class Store:
     def __init__(self, engines: Engines, policy: Policy) -> None:
         self._engines = engines
         self.policy = policy
-        self._thumbnails = Thumbnails(engines.renderer)
+        self._studio = Studio(engines.catalog, engines.blobs, engines.renderer, engines.clock)
         self._credentials = Credentials(
             engines.catalog,
             engines.passwords,
@@ -171,7 +174,7 @@ class Store:
         """
         if grants and not actor.permissions.isdisjoint(keys):
             actor = msgspec.structs.replace(actor, permissions=actor.permissions.union(grants))
-        return Desk(actor, self._engines, self.policy, self._id, self._thumbnails)
+        return Desk(actor, self._engines, self.policy, self._id, self._studio)
 
     def operator(self) -> Operator:
         """The system's own desk. Not for callers over the network."""
@@ -184,9 +187,14 @@ class Store:
         """Whether the engines answer. Raises `Unavailable`."""
         await self._engines.catalog.find(AccountQuery(Window(limit=1)))
 
+    async def start(self) -> None:
+        """Begin what a server does in the background, on the event loop that serves."""
+        if self.policy.render_on_upload:
+            self._studio.start()
+
     async def close(self) -> None:
         """Let go of the engines."""
-        await self._thumbnails.close()
+        await self._studio.close()
         if self._engines.renderer is not None:
             await self._engines.renderer.close()
         await self._engines.blobs.close()

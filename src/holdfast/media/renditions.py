@@ -13,10 +13,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Final
 
-import msgspec
-
+from holdfast.core.model import Derived, Facts, NoRendition
 from holdfast.media.cage import LOCKED_IN, OUT_OF_MEMORY, REFUSED
 
 SUPPORTED = frozenset(
@@ -60,63 +59,6 @@ _MAX_FACTS = 128
 _MAX_SIDE = 1 << 31
 _READ = 64 * 1024
 
-Reason = Literal["unsupported", "oversize", "refused", "limit", "crashed", "garbled", "unavailable"]
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """What is known of a file besides its bytes; where it was taken is left out on purpose.
-
-    `width` and `height` in pixels, as the picture is meant to be seen; `pages` of a PDF or TIFF; `captured` by the
-    camera's clock: `2024-05-01T12:30:00`, with an offset from UTC if the camera knew one.
-    """
-
-    width: int | None = None
-    height: int | None = None
-    pages: int | None = None
-    captured: str | None = None
-
-
-class Derived(msgspec.Struct, frozen=True):
-    """The facts, and one JPEG for each edge asked for, in that order."""
-
-    facts: Facts
-    thumbnails: tuple[bytes, ...] = ()
-
-
-class NoRendition(msgspec.Struct, frozen=True):
-    """There is none. Every reason but `unavailable` lies in the file and holds for good, so it is worth recording.
-
-    `unsupported`: not a type that has renditions. `oversize`: more bytes than the limit. `refused`: broken, not what it
-    says, or too many pixels. `limit`: too much memory, processor or time. `crashed`: the decoder died. `garbled`: the
-    answer was not one. `unavailable`: no child could be started or locked in, or the store was too slow.
-    """
-
-    reason: Reason
-
-    @property
-    def lasting(self) -> bool:
-        """Whether another try would come to the same."""
-        return self.reason != "unavailable"
-
-
-class Renditions(Protocol):
-    """Small pictures and facts of files that strangers sent."""
-
-    async def derive(
-        self, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int] = ()
-    ) -> Derived | NoRendition:
-        """The facts of the file, and a JPEG within `edge` by `edge` pixels for each edge, all from one decoding.
-
-        JPEG of quality 80, upright, on white, without any metadata, never larger than the original. `media_type` is
-        the sniffed one; edges come from `EDGES`, or `ValueError`. Whatever the file does, the answer is a value; what
-        `source` raises comes through. The source is read only when it is this call's turn.
-        """
-        ...
-
-    async def close(self) -> None:
-        """End the children that wait; those at work belong to the calls that are under way."""
-        ...
-
 
 class _Child:
     """A process in its cage, and the memory in which it will find its file."""
@@ -155,7 +97,7 @@ class _Child:
 
 
 class CagedRenditions:
-    """Adapter of `Renditions`. The first use starts a child; from then on one waits warm, since each serves one file.
+    """Adapter of the core's `Renderer`. The first use starts a child. From then on one waits warm, for one file.
 
     Belongs to one event loop. `command` is what to start instead of the cage, for tests.
     """
@@ -175,6 +117,11 @@ class CagedRenditions:
         self._spare: asyncio.Task[_Child] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    @property
+    def types(self) -> frozenset[str]:
+        """As the port says."""
+        return SUPPORTED
 
     async def derive(
         self, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int] = ()
@@ -303,15 +250,15 @@ async def _answer(process: asyncio.subprocess.Process) -> bytes | NoRendition:
         length = int.from_bytes(await process.stdout.readexactly(4), "big")
         return await process.stdout.readexactly(length) if length <= _MAX_ANSWER else NoRendition("garbled")
     except asyncio.IncompleteReadError:
-        return NoRendition(_reason(await process.wait()))
+        return _failure(await process.wait())
 
 
-def _reason(status: int) -> Reason:
+def _failure(status: int) -> NoRendition:
     """Why a child with this exit status gave no whole answer."""
     if status in (0, REFUSED):
-        return "refused" if status else "garbled"
+        return NoRendition("refused" if status else "garbled")
     # A child that ignores the first signal for its processor time is killed by the second.
-    return "limit" if status in (OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL) else "crashed"
+    return NoRendition("limit" if status in (OUT_OF_MEMORY, -signal.SIGXCPU, -signal.SIGKILL) else "crashed")
 
 
 def _parsed(answer: bytes, edges: Sequence[int]) -> Derived | None:

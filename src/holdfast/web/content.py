@@ -38,34 +38,48 @@ SAFE_HEADERS: Final[FixedHeaders] = (
 )
 """With every stored byte, whatever the route. `no-cache` lets a browser keep its copy but ask each time."""
 
+_REFUSED: Final[FixedHeaders] = tuple(
+    (name, b"no-store" if name == b"cache-control" else value) for name, value in SAFE_HEADERS
+)
+"""With an answer that tells of the request and not of the bytes: there is nothing in it to keep."""
+
 INLINE_TYPES: Final = frozenset(
     {
         "application/pdf",
         "audio/aac",
+        "audio/aiff",
+        "audio/amr",
         "audio/flac",
+        "audio/midi",
         "audio/mp4",
         "audio/mpeg",
         "audio/ogg",
         "audio/wav",
-        "audio/webm",
-        "audio/x-wav",
         "image/avif",
         "image/bmp",
         "image/gif",
         "image/heic",
+        "image/heif",
         "image/jpeg",
         "image/png",
         "image/tiff",
         "image/webp",
         "text/plain",
+        "video/3gpp",
+        "video/mp2t",
         "video/mp4",
         "video/mpeg",
         "video/ogg",
         "video/quicktime",
         "video/webm",
+        "video/x-flv",
+        "video/x-matroska",
+        "video/x-ms-asf",
+        "video/x-msvideo",
     }
 )
-"""What may be shown in place. All else leaves as an attachment, whatever is asked."""
+"""What may be shown in place: the types that `media.sniff` gives to fitting bytes alone. All else leaves as an
+attachment, whatever is asked."""
 
 _ASKING: Final = frozenset(
     {
@@ -133,7 +147,7 @@ def serve(call: Call, content: Content, *, inline: bool = False, headers: Header
     failed = None if plain else evaluate(req, etag, modified)
     validators: Headers = (("ETag", etag), ("Last-Modified", http_date(modified)))
     if failed is not None:
-        return Reply(failed, b"", None, (*(validators if failed == 304 else ()), *headers), None, SAFE_HEADERS)
+        return _refused(412, headers) if failed == 412 else _unchanged(validators, headers)
     media_type = content.media_type if _MEDIA_TYPE.fullmatch(content.media_type) else OCTETS
     kind: Kind = "inline" if inline and media_type in INLINE_TYPES else "attachment"
     named = ("Content-Disposition", disposition(kind, content.name))
@@ -144,11 +158,20 @@ def serve(call: Call, content: Content, *, inline: bool = False, headers: Header
     if ranges is None:
         return _whole(req, content, media_type, common)
     if not ranges:
-        unsatisfied = ("Content-Range", f"bytes */{content.size}")
-        return Reply(416, b"", None, (unsatisfied, *headers), None, SAFE_HEADERS)
+        return _refused(416, headers, ("Content-Range", f"bytes */{content.size}"))
     if len(ranges) == 1:
         return _partial(content, ranges[0], media_type, common)
     return _multipart(content, ranges, media_type, common)
+
+
+def _unchanged(validators: Headers, headers: Headers) -> Reply:
+    return Reply(304, b"", None, (*validators, *headers), None, SAFE_HEADERS)
+
+
+def _refused(status: int, headers: Headers, *more: tuple[str, str]) -> Reply:
+    """The route's own headers too, but not how long it lets the bytes be kept."""
+    kept = tuple(pair for pair in headers if pair[0] != "Cache-Control")
+    return Reply(status, b"", None, (*more, *kept), None, _REFUSED)
 
 
 def _whole(req: Request, content: Content, media_type: str, headers: Headers) -> Reply:

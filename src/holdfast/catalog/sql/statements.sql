@@ -167,7 +167,8 @@ WHERE account = :account AND sha256 = :sha256
 -- name: blob_by_locator
 SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at FROM blobs WHERE locator = :locator
 -- name: hold_by_sha256
-SELECT count(*) FROM versions v JOIN attachments a ON a.key = v.attachment
+SELECT count(*), (SELECT count(*) FROM renditions WHERE account = :owner AND blob = :blob)
+FROM versions v JOIN attachments a ON a.key = v.attachment
 WHERE v.sha256 = :sha256 AND a.account = :account
 -- name: blob_add
 INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since, damaged_at)
@@ -178,6 +179,27 @@ UPDATE blobs SET size = :size, locator = :locator, refs = :refs, created_at = :c
 WHERE account = :account AND sha256 = :sha256
 -- name: blob_remove
 DELETE FROM blobs WHERE account = :account AND sha256 = :sha256
+
+-- name: rendition_by_key
+SELECT account, source, edge, blob, reason, made_at FROM renditions
+WHERE account = :account AND source = :source AND edge = :edge
+-- name: rendition_add
+INSERT INTO renditions (account, source, edge, blob, reason, made_at)
+VALUES (:account, :source, :edge, :blob, :reason, :made_at)
+-- name: rendition_save
+UPDATE renditions SET blob = :blob, reason = :reason, made_at = :made_at
+WHERE account = :account AND source = :source AND edge = :edge
+-- name: rendition_remove
+DELETE FROM renditions WHERE account = :account AND source = :source AND edge = :edge
+
+-- name: facts_add
+INSERT INTO media_facts (account, sha256, width, height, pages, captured, made_at)
+VALUES (:account, :sha256, :width, :height, :pages, :captured, :made_at)
+-- name: facts_save
+UPDATE media_facts SET width = :width, height = :height, pages = :pages, captured = :captured, made_at = :made_at
+WHERE account = :account AND sha256 = :sha256
+-- name: facts_remove
+DELETE FROM media_facts WHERE account = :account AND sha256 = :sha256
 
 -- name: link_by_id
 SELECT l.account, l.id, a.id, r.type, r.id, l.role, l.position, l.caption, l.created_at, l.created_by

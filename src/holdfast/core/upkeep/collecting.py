@@ -11,30 +11,18 @@ import logging
 import msgspec
 
 from holdfast.core.errors import Conflict, ContentLost
-from holdfast.core.leases import Tenure, is_in_force
+from holdfast.core.inventory import Inventory, Segment, Segments, Stored
+from holdfast.core.leases import Tenure, revoked
 from holdfast.core.model import Blob
 from holdfast.core.policy import Policy
-from holdfast.core.ports import (
-    BlobKey,
-    BlobQuery,
-    HoldQuery,
-    Inventory,
-    LocatedQuery,
-    PlacedQuery,
-    Rows,
-    Segment,
-    Segments,
-    Stored,
-    Tx,
-    Window,
-)
+from holdfast.core.ports import BlobKey, BlobQuery, HoldQuery, LocatedQuery, PlacedQuery, Rows, Tx, Window
 from holdfast.core.upkeep.expiry import expire
 from holdfast.core.upkeep.stock import Step, Stock, accounts, fence, pages, unwatched
 
 _log = logging.getLogger(__name__)
 
 BACKUP = "backup"
-"""The lease that a backup holds: while it does, no bytes go, since its snapshot may name them."""
+"""The shared lease of backups: while one is in force, no bytes go, since a snapshot may name them."""
 
 DEFAULT_GRACE = 24 * 3600
 _PAGE = 100
@@ -108,9 +96,9 @@ class _Collection:
         self._before = stock.before(rules.grace)
         self.done = Collected()
 
-    async def _allowed(self, rows: Rows) -> None:
-        await fence(self._tenure, rows)
-        if await is_in_force(rows, BACKUP, self._stock.clock()):
+    async def _allowed(self, tx: Tx) -> None:
+        await fence(self._tenure, tx)
+        if not await revoked(tx, BACKUP, self._stock.clock()):
             raise _Postponed
 
     # ------------------------------------------------------------ blobs that no version holds
@@ -149,8 +137,8 @@ class _Collection:
         if blob.refs or blob.idle_since is None or blob.idle_since >= self._before:
             return False
         holds = await tx.find(HoldQuery(blob.account, (blob.sha256,)))
-        if holds.items[0].versions:
-            # The count is wrong, which verifying mends; bytes that a version needs stay whatever the count says.
+        if holds.items[0].holders:
+            # The count is wrong, which verifying mends; bytes that somebody needs stay whatever the count says.
             _log.error("blob %s of account %d is in use and counted as idle", blob.sha256.hex(), blob.account)
             return False
         return True

@@ -88,7 +88,7 @@ class _Copying:
         self.done = Copied()
 
     async def bring(self, page: tuple[Blob, ...]) -> None:
-        """Copy those of the page that the destination lacks, several at a time, then put them into its index."""
+        """Copy those of the page that the destination lacks, several at a time; its index grows with each."""
         wanted = []
         for blob in page:
             if await self._is_there(blob):
@@ -96,16 +96,8 @@ class _Copying:
                 self._step(blob.size)
             else:
                 wanted.append(blob)
-        if not wanted:
-            return
-        copies = await asyncio.gather(*map(self._copy, wanted), return_exceptions=True)
-        made = [copy for copy in copies if isinstance(copy, Blob)]
-        # What is durable is put down even if another failed, so that no later run copies it again.
-        await self._target.index.transact(partial(_put, made))
-        for row in made:
-            self.done.blobs += 1
-            self.done.bytes += row.size
-        for blob, outcome in zip(wanted, copies, strict=True):
+        outcomes = await asyncio.gather(*map(self._copy, wanted), return_exceptions=True)
+        for blob, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, ContentLost):
                 self.done.lost.append(blob)
             elif isinstance(outcome, BaseException):
@@ -117,15 +109,18 @@ class _Copying:
             return there is not None
         return await fault_of(self._target.blobs, there, self._unhurried) is None
 
-    async def _copy(self, blob: Blob) -> Blob:
-        try:
-            async with self._hands:
+    async def _copy(self, blob: Blob) -> None:
+        async with self._hands:
+            try:
                 _, locator = await copy_bytes(
                     self._source, blob.locator, blob.size, self._target.blobs, account=blob.account, sha256=blob.sha256
                 )
-        finally:
-            self._step(blob.size)
-        return Blob(blob.account, blob.sha256, blob.size, locator, 1, blob.created_at)
+            finally:
+                self._step(blob.size)
+            row = Blob(blob.account, blob.sha256, blob.size, locator, 1, blob.created_at)
+            await self._target.index.transact(partial(_put, row))
+        self.done.blobs += 1
+        self.done.bytes += blob.size
 
 
 async def _placed(blob: Blob, index: Catalog) -> Blob:
@@ -135,12 +130,11 @@ async def _placed(blob: Blob, index: Catalog) -> Blob:
     return msgspec.structs.replace(blob, locator=there.locator, damaged_at=None)
 
 
-async def _put(blobs: list[Blob], tx: Tx) -> None:
-    for blob in blobs:
-        if await tx.get(BlobKey(blob.account, blob.sha256)) is None:
-            await tx.add(blob)
-        else:
-            await tx.save(blob)
+async def _put(blob: Blob, tx: Tx) -> None:
+    if await tx.get(BlobKey(blob.account, blob.sha256)) is None:
+        await tx.add(blob)
+    else:
+        await tx.save(blob)
 
 
 async def _save(blobs: list[Blob], tx: Tx) -> None:

@@ -7,17 +7,9 @@ import msgspec
 
 from holdfast.core.access import Work
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Inventory
 from holdfast.core.model import WRITE, Blob, ByteRange
-from holdfast.core.ports import (
-    BlobKey,
-    Blobs,
-    BlobWriter,
-    FiguresQuery,
-    HoldQuery,
-    Inventory,
-    LedgerKey,
-    Tx,
-)
+from holdfast.core.ports import BlobKey, Blobs, BlobWriter, FiguresQuery, HoldQuery, LedgerKey, Tx
 from holdfast.core.upkeep.stock import Step, Stock, unwatched
 from holdfast.core.upkeep.verifying import Finding
 
@@ -119,10 +111,10 @@ async def _bring(stock: Stock, spare: Blobs, locator: str, size: int, finding: F
         current = await work.get(BlobKey(account, sha256))
         at = work.tick()
         if current is None:
-            versions = (await work.find(HoldQuery(account, (sha256,)))).items[0].versions
-            if not versions:
+            holders = (await work.find(HoldQuery(account, (sha256,)))).items[0].holders
+            if not holders:
                 return False
-            await work.add(Blob(account, sha256, size, placed, versions, at))
+            await work.add(Blob(account, sha256, size, placed, holders, at))
         else:
             await work.save(msgspec.structs.replace(current, size=size, locator=placed, damaged_at=None))
         await work.log("content.restored", sha256.hex(), {"size": size}, at)
@@ -146,11 +138,11 @@ async def _recount_blob(stock: Stock, account: int, sha256: bytes) -> bool:
         blob = await work.get(BlobKey(account, sha256))
         if blob is None:
             return False
-        versions = (await work.find(HoldQuery(account, (sha256,)))).items[0].versions
-        idle_since = None if versions else (blob.idle_since or work.tick())
-        if (versions, idle_since) == (blob.refs, blob.idle_since):
+        holders = (await work.find(HoldQuery(account, (sha256,)))).items[0].holders
+        idle_since = None if holders else (blob.idle_since or work.tick())
+        if (holders, idle_since) == (blob.refs, blob.idle_since):
             return False
-        await work.save(msgspec.structs.replace(blob, refs=versions, idle_since=idle_since))
+        await work.save(msgspec.structs.replace(blob, refs=holders, idle_since=idle_since))
         return True
 
     return await stock.change(account, WRITE, body)

@@ -14,25 +14,22 @@ import msgspec
 
 from holdfast.core.access import Work
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Inventory, Segments, Stored
 from holdfast.core.leases import Sleep, Tenure
-from holdfast.core.model import ROOT, WRITE, Account, Attachment, Blob, ByteRange, Ledger, Version
+from holdfast.core.model import ROOT, WRITE, Account, Attachment, Blob, ByteRange, Figures, Ledger, Version
 from holdfast.core.ports import (
     AttachmentKey,
     BlobKey,
     BlobQuery,
     Blobs,
-    Figures,
     FiguresQuery,
     FolderKey,
     HistoryQuery,
     HoldQuery,
-    Inventory,
     LedgerKey,
     LocatedQuery,
     PlacedQuery,
     Rows,
-    Segments,
-    Stored,
     Tx,
     UsageQuery,
     VersionQuery,
@@ -159,7 +156,7 @@ class _Verification:
     # ------------------------------------------------------------ from rows to bytes
 
     async def bytes_of(self, account: Account) -> None:
-        """Every blob of the account: its bytes, and how many versions it counts."""
+        """Every blob of the account: its bytes, and how many hold it."""
         number = account.number
         begin = _begin(self._tenure, number)
         if begin is None:
@@ -243,19 +240,19 @@ class _Verification:
         account = found[0].account
         holds = await self._catalog.find(HoldQuery(account, tuple(blob.sha256 for blob in found)))
         for blob, hold in zip(found, holds.items, strict=True):
-            if blob.refs != hold.versions or (blob.refs == 0) != (blob.idle_since is not None):
+            if blob.refs != hold.holders or (blob.refs == 0) != (blob.idle_since is not None):
                 await self._recount(blob)
 
     async def _recount(self, blob: Blob) -> None:
         async def body(tx: Tx) -> tuple[Blob | None, int]:
             hold = await tx.find(HoldQuery(blob.account, (blob.sha256,)))
-            return await tx.get(BlobKey(blob.account, blob.sha256)), hold.items[0].versions
+            return await tx.get(BlobKey(blob.account, blob.sha256)), hold.items[0].holders
 
-        current, versions = await self._catalog.transact(body)
+        current, holders = await self._catalog.transact(body)
         if current is None:
             return
-        if current.refs != versions:
-            detail = f"it counts {current.refs} versions, {versions} hold it"
+        if current.refs != holders:
+            detail = f"it counts {current.refs} holders, {holders} hold it"
             self._found("refs", blob.account, blob.sha256.hex(), detail, blob.size)
         elif (current.refs == 0) != (current.idle_since is not None):
             self._found("refs", blob.account, blob.sha256.hex(), "its idle time does not fit its count", blob.size)

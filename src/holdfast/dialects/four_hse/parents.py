@@ -195,7 +195,9 @@ class Resource:
     def _unprocessable(refused: Invalid) -> Unprocessable:
         if isinstance(refused, Unprocessable):
             return refused
-        return Unprocessable(dict.fromkeys(refused.fields or {"name": ""}, refused.detail))
+        # The only path of a record is that of its folder, which has its name.
+        fields = ("name" if field == "path" else field for field in refused.fields)
+        return Unprocessable(dict.fromkeys(fields, refused.detail) or {"name": refused.detail})
 
     async def _views(self, desk: Desk, records: Sequence[Record]) -> list[msgspec.Struct]:
         wanted = [

@@ -1,5 +1,6 @@
 """`/v1/attachments`: files, their versions and links."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from holdfast.core.attachments import Description, Hook, NewAttachment, OnConflict
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
-from holdfast.core.model import Attachment, Link, RecordRef
+from holdfast.core.model import Attachment, Facts, Link, RecordRef
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import AttachmentQuery, Page, RecordFilter, Where
 from holdfast.dialects.native.idempotency import idempotency_key, once
@@ -31,6 +32,8 @@ from holdfast.web.query import Parameters, scalars_like
 from holdfast.web.reply import Reply, empty, json
 
 SORTS = ("created_at", "updated_at", "name", "size", "number", "path")
+SIZES = ("128", "256", "512", "1024")
+DEFAULT_SIZE = "256"
 CONFLICTS: tuple[OnConflict, ...] = ("fail", "rename", "replace")
 
 _MEMBERS = frozenset(AttachmentView.__struct_fields__)
@@ -210,7 +213,8 @@ async def attachment_list(call: Call, record: RecordRef | None) -> Reply:
     query = _query(parameters, paging, call.desk.actor.account, record)
     parameters.finish()
     page = await call.desk.attachments.find(query)
-    return _page(page, paging, fields)
+    shows_media = fields is None or "media" in fields
+    return _page(page, paging, fields, await call.desk.renditions.facts(page.items) if shows_media else {})
 
 
 def _query(parameters: Parameters, paging: Paging, account: int, record: RecordRef | None) -> AttachmentQuery:
@@ -267,15 +271,17 @@ def _chosen(text: str | None) -> frozenset[str] | None:
     return chosen | {"id"}
 
 
-def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None) -> Reply:
-    views = [attachment_view(attachment) for attachment in page.items]
+def _page(page: Page[Attachment], paging: Paging, fields: frozenset[str] | None, facts: Mapping[bytes, Facts]) -> Reply:
+    views = [attachment_view(attachment, facts) for attachment in page.items]
     following = paging.cursor(page.next)
     if fields is None:
         return json(AttachmentList(views, following))
-    items = [
-        {name: getattr(view, name) for name in AttachmentView.__struct_fields__ if name in fields} for view in views
-    ]
-    return json({"items": items, "next": following})
+    return json({"items": [_chosen_members(view, fields) for view in views], "next": following})
+
+
+def _chosen_members(view: AttachmentView, fields: frozenset[str]) -> dict[str, Any]:
+    members = msgspec.structs.asdict(view)
+    return {name: value for name, value in members.items() if name in fields and value is not msgspec.UNSET}
 
 
 async def get(call: Call) -> Reply:
@@ -284,7 +290,8 @@ async def get(call: Call) -> Reply:
     trashed = parameters.flag("trashed")
     parameters.finish()
     attachment = await call.desk.attachments.get(call.params["id"], trashed=trashed)
-    return answer(call.req, attachment_view(attachment), attachment.revision)
+    facts = await call.desk.renditions.facts((attachment,))
+    return answer(call.req, attachment_view(attachment, facts), attachment.revision, media=bool(facts))
 
 
 async def get_content(call: Call) -> Reply:
@@ -294,6 +301,19 @@ async def get_content(call: Call) -> Reply:
     parameters.finish()
     _, content = await call.desk.attachments.content(call.params["id"])
     return serve(call, content, inline=inline)
+
+
+async def get_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size), inline=True)
+
+
+def _size(call: Call) -> int:
+    parameters = Parameters(call.req.params)
+    size = parameters.choice("size", SIZES) or DEFAULT_SIZE
+    parameters.finish()
+    return int(size)
 
 
 # ---------------------------------------------------------------- changing
@@ -350,6 +370,12 @@ async def version_content(call: Call) -> Reply:
     parameters.finish()
     _, content = await call.desk.attachments.content(call.params["id"], _number(call))
     return serve(call, content, inline=inline)
+
+
+async def version_thumbnail(call: Call) -> Reply:
+    """GET and HEAD /v1/attachments/{id}/versions/{number}/thumbnail."""
+    size = _size(call)
+    return serve(call, await call.desk.renditions.thumbnail(call.params["id"], size, _number(call)), inline=True)
 
 
 async def restore_version(call: Call) -> Reply:

@@ -2,7 +2,7 @@
 
 from holdfast.core.errors import NotFound
 from holdfast.core.folders import Doomed
-from holdfast.core.model import ROOT, Folder
+from holdfast.core.model import ROOT, Attachment, Folder
 from holdfast.core.paths import checked_folder
 from holdfast.core.ports import EntryQuery
 from holdfast.dialects.native.idempotency import idempotency_key, once
@@ -32,7 +32,8 @@ async def get(call: Call) -> Reply:
     paging = read_paging(parameters, {**call.req.params, "": path})
     parameters.finish()
     page = await call.desk.folders.find(EntryQuery(call.desk.actor.account, paging.window, parent=path))
-    return json(FolderView(path, [folder_entry(entry) for entry in page.items], paging.cursor(page.next)))
+    facts = await call.desk.renditions.facts(entry for entry in page.items if isinstance(entry, Attachment))
+    return json(FolderView(path, [folder_entry(entry, facts) for entry in page.items], paging.cursor(page.next)))
 
 
 async def get_root(call: Call) -> Reply:

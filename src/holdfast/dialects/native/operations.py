@@ -62,6 +62,7 @@ _NUMBER: Final = Parameter("number", Annotated[int, Meta(ge=1)], "The version's 
 _DISPOSITION: Final = _query(
     "disposition", Literal["attachment", "inline"], "inline shows types that are safe to show; the rest are saved."
 )
+_SIZE: Final = _query("size", Literal["128", "256", "512", "1024"], "Longest side in pixels; 256 unless told.")
 _UPLOAD_FIELDS: Final[Mapping[str, tuple[Schema, str]]] = {
     "name": (str, _PATHLESS),
     "description": (str, "Free text."),
@@ -118,6 +119,7 @@ _TYPE: Final = Parameter("type", str, "The record's type.", where="path", requir
 _RECORD_ID: Final = Parameter("id", str, "The record's id.", where="path", required=True)
 _FOLDER: Final = Parameter("path", str, "The folder's path without its first slash.", where="path", required=True)
 _FRESH: Final = {304: Response("The copy named by If-None-Match is still good")}
+_JPEG: Final = {**_BYTES, 200: Response("The picture", {"image/jpeg": BINARY})}
 
 OPERATIONS: Final[Mapping[Handler, Operation]] = {
     attachments.create: Operation(
@@ -169,6 +171,15 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
     attachments.get_content: Operation(
         "getContent", tags=("content",), parameters=(_ID, _DISPOSITION), responses=_BYTES
     ),
+    attachments.get_thumbnail: Operation(
+        "getThumbnail",
+        "A JPEG, upright, on white, without any metadata and never larger than the original. Of JPEG, PNG, GIF, WebP, "
+        "AVIF, HEIC, TIFF, BMP and the first page of a PDF; of anything else, and of a file that cannot be read, "
+        "404 with the code `no_rendition`.",
+        tags=("content",),
+        parameters=(_ID, _SIZE),
+        responses=_JPEG,
+    ),
     attachments.put_content: Operation(
         "putContent",
         tags=("content",),
@@ -181,6 +192,9 @@ OPERATIONS: Final[Mapping[Handler, Operation]] = {
     ),
     attachments.version_content: Operation(
         "getVersionContent", tags=("versions",), parameters=(_ID, _NUMBER, _DISPOSITION), responses=_BYTES
+    ),
+    attachments.version_thumbnail: Operation(
+        "getVersionThumbnail", tags=("versions",), parameters=(_ID, _NUMBER, _SIZE), responses=_JPEG
     ),
     attachments.restore_version: Operation(
         "restoreVersion",

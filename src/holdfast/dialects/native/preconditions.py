@@ -1,27 +1,37 @@
-"""Entity tags of the native API (RFC 9110 sections 8.8.3 and 13.1): `"r5"` for a resource's fifth revision."""
+"""Entity tags of the native API (RFC 9110 sections 8.8.3 and 13.1): `"r5"` for a resource's fifth revision.
+
+What is read out of a content comes later than the content and changes no revision, but it changes what is shown: an
+attachment that shows it has the tag `"r5m"`. To `If-Match` the two are the same, so that nobody's change fails because
+the server has looked at a picture meanwhile.
+"""
+
+import re
 
 from falcon.asgi import Request
 
 from holdfast.core.attachments import Expected
 from holdfast.web.reply import Headers, Reply, empty, json
 
-
-def etag(revision: int) -> str:
-    """The tag of a revision."""
-    return f'"r{revision}"'
+_TAG = re.compile(r"r([0-9]{1,18})m?")
 
 
-def tagged(revision: int) -> Headers:
+def etag(revision: int, *, media: bool = False) -> str:
+    """The tag of a revision; `media` where what was read out of the content is shown."""
+    return f'"r{revision}{"m" if media else ""}"'
+
+
+def tagged(revision: int, *, media: bool = False) -> Headers:
     """The header that carries it."""
-    return (("ETag", etag(revision)),)
+    return (("ETag", etag(revision, media=media)),)
 
 
-def answer(req: Request, view: object, revision: int) -> Reply:
+def answer(req: Request, view: object, revision: int, *, media: bool = False) -> Reply:
     """The representation, or 304 when the client's copy is fresh."""
     given = req.get_header("If-None-Match")
-    if given is not None and (given.strip() == "*" or etag(revision) in _tags(given, weak=True)):
-        return empty(304, headers=tagged(revision))
-    return json(view, headers=tagged(revision))
+    headers = tagged(revision, media=media)
+    if given is not None and (given.strip() == "*" or etag(revision, media=media) in _tags(given, weak=True)):
+        return empty(304, headers=headers)
+    return json(view, headers=headers)
 
 
 def expected_revisions(req: Request) -> frozenset[int] | None:
@@ -29,8 +39,8 @@ def expected_revisions(req: Request) -> frozenset[int] | None:
     given = req.get_header("If-Match")
     if given is None or given.strip() == "*":
         return None
-    tags = [tag.strip('"') for tag in _tags(given)]
-    return frozenset(int(tag[1:]) for tag in tags if tag.startswith("r") and tag[1:].isascii() and tag[1:].isdigit())
+    tags = (_TAG.fullmatch(tag.strip('"')) for tag in _tags(given))
+    return frozenset(int(tag[1]) for tag in tags if tag is not None)
 
 
 def expected_state(req: Request) -> Expected:

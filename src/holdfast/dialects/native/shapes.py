@@ -1,20 +1,40 @@
 """What the native API says and hears: the JSON shapes of `/v1`."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from holdfast.core.model import Attachment, Event, Folder, Link, Record, Version
+from holdfast.core.model import Attachment, Event, Facts, Folder, Link, Record, Version
 from holdfast.web.query import moment_text
 
 Path = Annotated[str, Meta(description="Absolute path in the account's tree.", examples=["/contracts/lease.pdf"])]
 RecordName = Annotated[str, Meta(description="A record, written type:id.", examples=["contact:42"])]
 
 
+class MediaView(msgspec.Struct, frozen=True):
+    """What was read out of a picture or document; null is unknown. Where it was taken is never among it."""
+
+    width: Annotated[int | None, Meta(description="Pixels across, as the picture is meant to be seen.")]
+    height: Annotated[int | None, Meta(description="Pixels down.")]
+    pages: Annotated[int | None, Meta(description="Pages of a PDF or TIFF.")]
+    captured_at: Annotated[
+        str | None,
+        Meta(
+            description="When it was taken by the camera's clock, with an offset from UTC if the camera knew one.",
+            examples=["2024-05-01T12:30:00", "2024-05-01T12:30:00+02:00"],
+        ),
+    ]
+
+
 class AttachmentView(msgspec.Struct, frozen=True):
-    """An attachment: media type, size and digest are those of its current version."""
+    """An attachment: media type, size and digest are those of its current version.
+
+    `media` is read in the background after an upload. It is left out until then, for good where there is nothing to
+    say, and in answers to changes.
+    """
 
     id: str
     number: int
@@ -32,6 +52,7 @@ class AttachmentView(msgspec.Struct, frozen=True):
     updated_at: dt.datetime
     updated_by: str
     trashed_at: dt.datetime | None
+    media: MediaView | msgspec.UnsetType = msgspec.UNSET
 
 
 class AttachmentList(msgspec.Struct, frozen=True):
@@ -210,8 +231,8 @@ class Stats(msgspec.Struct, frozen=True):
     last_event: int
 
 
-def attachment_view(attachment: Attachment) -> AttachmentView:
-    """The attachment as JSON says it."""
+def attachment_view(attachment: Attachment, facts: Mapping[bytes, Facts] | None = None) -> AttachmentView:
+    """The attachment as JSON says it; `facts` holds what is known of contents, by digest, if that is to be shown."""
     trashed_at = attachment.trashed_at
     return AttachmentView(
         attachment.id,
@@ -230,7 +251,12 @@ def attachment_view(attachment: Attachment) -> AttachmentView:
         moment_text(attachment.updated_at),
         attachment.updated_by,
         None if trashed_at is None else moment_text(trashed_at),
+        msgspec.UNSET if facts is None or attachment.sha256 not in facts else _media_view(facts[attachment.sha256]),
     )
+
+
+def _media_view(facts: Facts) -> MediaView:
+    return MediaView(facts.width, facts.height, facts.pages, facts.captured)
 
 
 def version_view(version: Version) -> VersionView:
@@ -277,11 +303,12 @@ def record_view(record: Record) -> RecordView:
     )
 
 
-def folder_entry(entry: Attachment | Folder) -> FolderEntry:
-    """A folder or file as JSON says it."""
+def folder_entry(entry: Attachment | Folder, facts: Mapping[bytes, Facts]) -> FolderEntry:
+    """A folder or file as JSON says it; `facts` as for `attachment_view`."""
     if isinstance(entry, Folder):
         return FolderEntry("folder", entry.name, entry.path, moment_text(entry.created_at), None)
-    return FolderEntry("file", entry.name, entry.path or "", moment_text(entry.created_at), attachment_view(entry))
+    view = attachment_view(entry, facts)
+    return FolderEntry("file", entry.name, entry.path or "", moment_text(entry.created_at), view)
 
 
 def event_view(event: Event) -> EventView:

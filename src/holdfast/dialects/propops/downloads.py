@@ -1,10 +1,11 @@
 """The two attachment URLs (the vendor's attachment page; contract section 4)."""
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from holdfast.core.errors import Unavailable
+from holdfast.core.errors import Unavailable, Unrenderable
 from holdfast.core.model import Content
 from holdfast.dialects.propops.errors import InvalidSecurityKey, MissingUuid
 from holdfast.web.content import serve
@@ -36,12 +37,8 @@ async def thumbnail(call: Call) -> Reply:
     uuid = call.params["uuid"]
     _, content = await call.desk.attachments.content(uuid)
     if content.media_type in PICTURES:
-        try:
-            picture = await call.desk.renditions.thumbnail(uuid, EDGE)
-        except Unavailable:
-            picture = None
-        if picture is not None:
-            return bare(serve(call, picture, inline=True))
+        with suppress(Unavailable, Unrenderable):
+            return bare(serve(call, await call.desk.renditions.thumbnail(uuid, EDGE), inline=True))
     return _original(call, content)
 
 

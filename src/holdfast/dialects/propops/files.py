@@ -6,7 +6,7 @@ Contract sections 5.3 to 5.7.
 from typing import Final, NamedTuple
 
 from holdfast.core.attachments import Hook, NewAttachment
-from holdfast.core.errors import Invalid, NotFound, TooLarge, Unavailable, UnsupportedType
+from holdfast.core.errors import Invalid, NotFound, TooLarge, Unavailable, Unrenderable, UnsupportedType
 from holdfast.core.intake import Intake
 from holdfast.core.model import Attachment, Record, RecordRef
 from holdfast.core.ports import AttachmentQuery, Window
@@ -296,8 +296,6 @@ async def _picture(call: Call, branch: RecordRef | None) -> Reply:
     await _hanging(call, uuid, DOCUMENTS if branch is None else BRANCH_FILES, branch)
     try:
         picture = await call.desk.renditions.thumbnail(uuid, next(edge for edge in _EDGES if edge >= size))
-    except Unavailable:
-        picture = None
-    if picture is None:
+    except (Unavailable, Unrenderable):
         return Reply(200, PLACEHOLDER, SVG)
     return bare(serve(call, picture, inline=True, headers=(_YEAR,)))
