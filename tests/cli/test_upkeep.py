@@ -9,7 +9,7 @@ import apsw
 import httpx
 import pytest
 
-from tests.serving import Served, attempt, run
+from tests.serving import Served, attempt, run, served
 
 LARGE = 300 * 1024
 
@@ -163,6 +163,16 @@ def test_shared_files_are_rewritten_below_a_share_of_use(tmp_path: Path) -> None
     )
     assert "1 empty shared files removed" in run("collect", "--data", data, "--grace-hours", "0")
     run("verify", "--data", data, "--grace-hours", "0")
+
+
+@pytest.mark.parametrize("upkeep", ["on", "off"])
+def test_a_server_does_both_by_itself_unless_told_not_to(tmp_path: Path, upkeep: str) -> None:
+    with served(tmp_path / "data", settings={"HOLDFAST_UPKEEP": upkeep}) as server:
+        shown = httpx.get(f"{server.base}/metrics").text
+        assert 'holdfast_upkeep_failures_total{duty="collect"} 0.0' in shown
+        assert "holdfast_upkeep_verified_bytes_total 0.0" in shown
+        assert server.stop() == 0
+    assert "Traceback" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("command", ["verify", "collect", "backup"])

@@ -13,7 +13,7 @@ from holdfast import compose
 from holdfast.blobs.disk import SEGMENT_SIZE
 from holdfast.blobs.frames import PAYLOAD_MAX
 from holdfast.cli import serving
-from holdfast.core import paths
+from holdfast.core import idempotency, paths
 from holdfast.core.model import PERMISSIONS, AccountSettings
 from holdfast.core.policy import Policy
 from holdfast.dialects.native import NATIVE, paging
@@ -83,6 +83,7 @@ def test_settings_that_pages_name_exist() -> None:
         ("warns below 4096", compose.FEW_FILES == 4096, OPERATING),
         ("for 60 seconds is cut", Pace().send_deadline == 60, OPERATING),
         ("5 seconds or 64 MiB", (Pace().drain_seconds, Pace().drain_bytes) == (5, 64 * MIB), OPERATING),
+        ("within 24 hours", idempotency.KEPT == 24 * 3600 * 1_000_000, API),
         ("every hour", Settings().collect_interval_minutes == 60, OPERATING),
         ("`collect_grace_hours` (24)", Settings().collect_grace_hours == 24, OPERATING),
         ("every day", Settings().verify_interval_hours == 24, OPERATING),

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,8 @@ from pathlib import Path
 from tests.faults.gate import DURABLE, Call, Gate, receive_gate, watch_this_process
 from tests.serving import Served, served
 
-Verdict = int | float | None
-"""Fail with this error number, or wait so many seconds (a float), or go on."""
+Verdict = int | threading.Event | None
+"""Fail with this error number, or wait for the event while others go on, or go on."""
 
 Rule = Callable[[Call], Verdict]
 
@@ -54,13 +53,18 @@ class Warden:
         for call in gate.calls(seconds=3600):
             self.count += 1
             verdict = self.rule(call)
-            if isinstance(verdict, float):
-                threading.Timer(verdict, gate.go_on, (call,)).start()
+            if isinstance(verdict, threading.Event):
+                threading.Thread(target=_later, args=(gate, call, verdict)).start()
             elif verdict is None:
                 gate.go_on(call)
             else:
                 gate.fail(call, verdict)
         gate.close()
+
+
+def _later(gate: Gate, call: Call, event: threading.Event) -> None:
+    event.wait(60)
+    gate.go_on(call)
 
 
 @contextmanager
@@ -92,13 +96,3 @@ def at_call(number: int, strike: Callable[[], None]) -> Rule:
 def kill_group(server: Served) -> None:
     """End the server's processes, all at once."""
     os.killpg(server.process.pid, signal.SIGKILL)
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether it came true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.01)
-    return False

@@ -31,7 +31,12 @@ from tests.installation import Installation
 from tests.journeys.journey import Begin, File, Home, Journey, every_journey
 from tests.serving import Served
 
-_RATES = {"HOLDFAST_PROPERTY_DECK_RATE_LIMIT": "0", "HOLDFAST_PROPOPS_RATE_LIMIT": "0"}
+UNLIMITED = {
+    "HOLDFAST_PROPERTY_DECK_RATE_LIMIT": "0",
+    "HOLDFAST_PROPOPS_RATE_LIMIT": "0",
+    "HOLDFAST_ADDRESS_REQUESTS": "0",
+    "HOLDFAST_ADDRESS_UPLOADS": "0",
+}
 _SIZES = (700, 90_000, 400_000, 3_000_000)
 
 
@@ -40,10 +45,17 @@ class Remote(Installation):
     """An installation whose HTTP clients talk to a server process, beside a store of its own on the same data."""
 
     base: str = ""
+    clients: list[httpx.AsyncClient] = field(default_factory=list)
 
     def bare_client(self, token: str | None = None) -> httpx.AsyncClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=self.base, headers=headers, timeout=30)
+        client = httpx.AsyncClient(base_url=self.base, headers=headers, timeout=30)
+        self.clients.append(client)
+        return client
+
+    async def hang_up(self) -> None:
+        """Close all clients."""
+        await asyncio.gather(*(client.aclose() for client in self.clients))
 
 
 @dataclass
@@ -109,6 +121,7 @@ async def story(begin: Begin, server: Served, store: Store, file: File, warden: 
     journey, told = await begin(house), Told(file)
     warden.rule = at_call(number, lambda: kill_group(server))
     await tell(journey, told)
+    await house.hang_up()
     return told
 
 
@@ -116,7 +129,7 @@ async def trial(folder: Path, begin: Begin, number: int, size: int) -> tuple[Tol
     """Serve, kill at that call, and look; what was told, and what is wrong."""
     data, left = folder / "data", folder / "left"
     file = File("lease.pdf", "application/pdf", b"%PDF-1.4\n" + random.Random(number).randbytes(size))
-    with gated(data, settings=_RATES) as (server, warden):
+    with gated(data, settings=UNLIMITED) as (server, warden):
         store = open_store(Settings(data=data))
         try:
             told = await story(begin, server, store, file, warden, number)

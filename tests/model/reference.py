@@ -85,7 +85,7 @@ class Reference:
     # ------------------------------------------------------------ figures
 
     @property
-    def bytes(self) -> int:
+    def held(self) -> int:
         return sum(version.size for version in self.versions)
 
     @property
@@ -105,17 +105,17 @@ class Reference:
 
     def settle(self, *, grown: bool, counted: bool) -> None:
         """Quotas hold when something was added that they count."""
-        if grown and self.most_bytes is not None and self.bytes > self.most_bytes:
+        if grown and self.most_bytes is not None and self.held > self.most_bytes:
             raise QuotaExceeded
         if counted and self.most_attachments is not None and len(self.live) > self.most_attachments:
             raise QuotaExceeded
 
     def warn(self, actor: Actor, before: "Reference") -> None:
         """A change that brought a quota to 80 or to 95 percent says so, each once."""
-        if self.bytes <= before.bytes and len(self.live) <= len(before.live):
+        if self.held <= before.held and len(self.live) <= len(before.live):
             return
         for kind, most, was, now in (
-            ("bytes", self.most_bytes, before.bytes, self.bytes),
+            ("bytes", self.most_bytes, before.held, self.held),
             ("attachments", self.most_attachments, len(before.live), len(self.live)),
         ):
             for percent in (80, 95):
@@ -244,7 +244,7 @@ class Reference:
 
     # ------------------------------------------------------------ attachments: verbs
 
-    def create(
+    def create(  # noqa: PLR0913, PLR0917 -- all that an upload says
         self,
         actor: Actor,
         name: str,

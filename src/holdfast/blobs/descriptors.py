@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from holdfast.blobs import folders
 from holdfast.core.errors import ContentLost, Unavailable
-from holdfast.core.ports import Stored
+from holdfast.core.inventory import Stored
 
 _log = logging.getLogger(__name__)
 

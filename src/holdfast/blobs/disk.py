@@ -19,8 +19,9 @@ from holdfast.blobs.root import Root, open_root
 from holdfast.blobs.segments import Segments
 from holdfast.blobs.syscalls import Syscalls, storage_failure
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Stored
 from holdfast.core.model import ByteRange
-from holdfast.core.ports import Clock, Entropy, Received, Stored
+from holdfast.core.ports import Clock, Entropy, Received
 
 _log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from holdfast.blobs.locators import FileAt
 from holdfast.blobs.root import Root
 from holdfast.blobs.syscalls import FILE_MODE, storage_failure, write_all
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Stored
 from holdfast.core.model import ByteRange
-from holdfast.core.ports import Stored
 
 _log = logging.getLogger(__name__)
 

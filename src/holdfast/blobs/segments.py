@@ -25,8 +25,8 @@ from holdfast.blobs.reading import read_exactly
 from holdfast.blobs.root import Root
 from holdfast.blobs.syscalls import storage_failure
 from holdfast.core.errors import Conflict, ContentLost, Unavailable
+from holdfast.core.inventory import Compaction, Segment, Stored
 from holdfast.core.model import ByteRange
-from holdfast.core.ports import Compaction, Segment, Stored
 
 _log = logging.getLogger(__name__)
 

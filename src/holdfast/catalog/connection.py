@@ -1,5 +1,6 @@
 """One configured connection to the SQLite file, and the engine's failures in the core's words."""
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ _UNAVAILABLE: Mapping[type[apsw.Error], str] = {
     apsw.ReadOnlyError: "The catalog file cannot be written to",
     apsw.CantOpenError: "The catalog file cannot be opened",
 }
+# The engine tells a failed extension of its log's index, and a quota that is used up, as input/output errors.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CACHE_KIB = {"write": 32 * 1024, "loop": 32 * 1024, "read": 16 * 1024}
 
 
@@ -59,8 +62,11 @@ def translated() -> Iterator[None]:
         raise core_error(error) from error
 
 
-def core_error(error: apsw.Error) -> HoldfastError | apsw.Error:
-    """The core's error for one of the engine's; the error itself if it is a fault of this program."""
+def core_error(error: apsw.Error, system_errno: int = 0) -> HoldfastError | apsw.Error:
+    """The core's error for one of the engine's; the error itself if it is a fault of this program.
+
+    `system_errno` is what the connection says of the system call that failed; 0 if it is not known.
+    """
     if isinstance(error, apsw.SQLError | apsw.MisuseError | apsw.RangeError | apsw.MismatchError):
         return error
     if isinstance(error, apsw.ConstraintError):
@@ -70,18 +76,12 @@ def core_error(error: apsw.Error) -> HoldfastError | apsw.Error:
             apsw.SQLITE_CONSTRAINT_FOREIGNKEY,
         )
         return Conflict("It hangs on what is not there" if missing else "The value is already in use")
-    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and _no_room(error)):
+    if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and system_errno in _NO_ROOM):
         return StorageFull("There is no room left for the catalog")
     for kind, detail in _UNAVAILABLE.items():
         if isinstance(error, kind):
             return Unavailable(detail)
     return Unavailable("The catalog cannot be used")
-
-
-def _no_room(error: apsw.IOError) -> bool:
-    # The engine reports a failed extension of its shared memory or journal as an input/output error.
-    code = getattr(error, "extendedresult", apsw.SQLITE_IOERR)
-    return code in (apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE, apsw.SQLITE_IOERR_TRUNCATE)
 
 
 def _fold(*args: _Value) -> _Value:

@@ -93,6 +93,11 @@ class RowWriter:
             StoredAnswer: lambda row: self._drop("answer_remove", row.account, row.actor, row.key),
         }
 
+    @property
+    def system_errno(self) -> int:
+        """What the system said of the call that failed last."""
+        return self._connection.system_errno
+
     def add(self, row: Row) -> None:
         """Insert the row. Raises `Conflict` when what it hangs on is missing."""
         self._write[type(row)][0](row)

@@ -127,7 +127,7 @@ class Writer:
             committing = True
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            self._fail(jobs or [first], _failure(error, committing=committing))
+            self._fail(jobs or [first], self._failure(error, committing=committing))
         except _GroupLost as error:
             self._fail(jobs, error.failure)
         _deliver(jobs or [first])
@@ -169,22 +169,21 @@ class Writer:
             if job.error is None:
                 self._run(job, names, careful=True)
 
+    def _failure(self, error: apsw.Error, *, committing: bool) -> Exception:
+        failure = core_error(error, self._connection.system_errno)
+        if failure is not error:
+            failure.__cause__ = error
+        if isinstance(failure, Unavailable):
+            # The log may hold the whole group already: until it is written over, a crash brings the group back.
+            failure.unsure = committing
+        return failure
+
     def _fail(self, jobs: list[_Job], failure: Exception) -> None:
         for job in jobs:
             if job.error is None:
                 job.error = failure
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
-
-
-def _failure(error: apsw.Error, *, committing: bool) -> Exception:
-    failure = core_error(error)
-    if failure is not error:
-        failure.__cause__ = error
-    if isinstance(failure, Unavailable):
-        # The log may hold the whole group already: until it is written over, a crash brings the group back.
-        failure.unsure = committing
-    return failure
 
 
 def drive(body: Callable[[Tx], Awaitable[T]], tx: Tx) -> T:

@@ -88,7 +88,7 @@ class SqliteTx:
         try:
             return work()
         except apsw.Error as error:
-            failure = core_error(error)
+            failure = core_error(error, self._rows.system_errno)
             if not isinstance(failure, Conflict):
                 self.failure = failure
             raise failure from error

@@ -9,7 +9,7 @@ An adapter raises `Unavailable` when its engine cannot answer, `StorageFull` whe
 `add` or `save` breaks a uniqueness rule; it validates nothing that the core has validated.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Generic, Literal, Protocol, TypeVar
 
 import msgspec
@@ -569,88 +569,6 @@ class Blobs(Protocol):
 
     async def close(self) -> None:
         """Finish what is under way."""
-        ...
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """One thing found at rest or on its way. `size` in bytes, `modified_at` in microseconds since the epoch.
-
-    `whole` has a place of its own; `shared` lies in a segment, and has its time; `temporary` is on its way, or its
-    writer is dead; `foreign` is nothing that this store has made. `locator` is the catalog's name of the first two,
-    the store's own of the others. `account` and `sha256` are what the store itself remembers of the blob.
-    """
-
-    kind: Literal["whole", "shared", "temporary", "foreign"]
-    locator: str
-    size: int
-    modified_at: int
-    account: int | None = None
-    sha256: bytes | None = None
-
-
-class Inventory(Protocol):
-    """All that a blob store holds, whether any row names it or not."""
-
-    def scan(self) -> AsyncIterator[Stored]:
-        """Everything there, in any order. What arrives or leaves meanwhile may be left out."""
-        ...
-
-    async def leftovers(self, age: float) -> int:
-        """Remove temporaries of dead writers last touched more than `age` seconds ago; how many there were."""
-        ...
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """A place that many blobs share: `size` in bytes, `modified_at` in microseconds, and whether it still grows.
-
-    The locators of all its blobs, and no others, begin with `prefix`.
-    """
-
-    name: str
-    prefix: str
-    size: int
-    modified_at: int
-    growing: bool
-
-
-class Compaction(msgspec.Struct, frozen=True):
-    """Where blobs went (old locator to new), and the locators of those that could not be read whole."""
-
-    moved: dict[str, str]
-    damaged: tuple[str, ...]
-
-
-class Segments(Protocol):
-    """Places that many blobs share, where the room of a deleted blob comes back only by moving the others."""
-
-    async def segments(self) -> list[Segment]:
-        """Those of all processes."""
-        ...
-
-    async def compact(self, segment: str, live: Collection[str]) -> Compaction:
-        """Copy those blobs durably elsewhere. The segment stays until `drop`, and its age counts anew.
-
-        Raises `Conflict` while it grows, `ContentLost` if it is not there, `StorageFull` or `Unavailable` when the copy
-        fails.
-        """
-        ...
-
-    async def drop(self, segment: str) -> None:
-        """Remove it; removing what is gone does nothing. Readers that have begun may finish.
-
-        Raises `Conflict` while it grows, `Unavailable`.
-        """
-        ...
-
-
-class Snapshots(Protocol):
-    """A catalog that can give a whole copy of itself while it is in use."""
-
-    async def snapshot(self, target: str) -> None:
-        """Write all that was committed before the call to one durable file at that path, which is not there yet.
-
-        Raises `StorageFull`, `Unavailable`; nothing is at the path then.
-        """
         ...
 
 

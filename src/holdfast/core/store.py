@@ -13,6 +13,7 @@ from holdfast.core.events import Events
 from holdfast.core.folders import Folders
 from holdfast.core.idempotency import Once, stored_answer
 from holdfast.core.identity import uuid7
+from holdfast.core.inventory import Inventory, Segments, Snapshots
 from holdfast.core.leases import Leases
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Attachment, Ledger
 from holdfast.core.policy import Policy
@@ -22,11 +23,8 @@ from holdfast.core.ports import (
     Catalog,
     Clock,
     Entropy,
-    Inventory,
     Passwords,
     Renderer,
-    Segments,
-    Snapshots,
     Sniff,
     UsageQuery,
     Window,

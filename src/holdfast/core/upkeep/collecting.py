@@ -11,23 +11,11 @@ import logging
 import msgspec
 
 from holdfast.core.errors import Conflict, ContentLost
+from holdfast.core.inventory import Inventory, Segment, Segments, Stored
 from holdfast.core.leases import Tenure, revoked
 from holdfast.core.model import Blob
 from holdfast.core.policy import Policy
-from holdfast.core.ports import (
-    BlobKey,
-    BlobQuery,
-    HoldQuery,
-    Inventory,
-    LocatedQuery,
-    PlacedQuery,
-    Rows,
-    Segment,
-    Segments,
-    Stored,
-    Tx,
-    Window,
-)
+from holdfast.core.ports import BlobKey, BlobQuery, HoldQuery, LocatedQuery, PlacedQuery, Rows, Tx, Window
 from holdfast.core.upkeep.expiry import expire
 from holdfast.core.upkeep.stock import Step, Stock, accounts, fence, pages, unwatched
 

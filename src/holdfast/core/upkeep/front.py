@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from holdfast.core.errors import Conflict, Unavailable
+from holdfast.core.inventory import Snapshots
 from holdfast.core.leases import Leases, Tenure
 from holdfast.core.policy import Policy
-from holdfast.core.ports import Catalog, FiguresQuery, Snapshots
+from holdfast.core.ports import Catalog, FiguresQuery
 from holdfast.core.upkeep.collecting import BACKUP, Collected, Rules, collect
 from holdfast.core.upkeep.copying import Copied, Destination, copy_blobs
 from holdfast.core.upkeep.repairing import Repaired, Spare, recount, refill

@@ -7,17 +7,9 @@ import msgspec
 
 from holdfast.core.access import Work
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Inventory
 from holdfast.core.model import WRITE, Blob, ByteRange
-from holdfast.core.ports import (
-    BlobKey,
-    Blobs,
-    BlobWriter,
-    FiguresQuery,
-    HoldQuery,
-    Inventory,
-    LedgerKey,
-    Tx,
-)
+from holdfast.core.ports import BlobKey, Blobs, BlobWriter, FiguresQuery, HoldQuery, LedgerKey, Tx
 from holdfast.core.upkeep.stock import Step, Stock, unwatched
 from holdfast.core.upkeep.verifying import Finding
 

@@ -6,20 +6,10 @@ from typing import TypeVar
 import msgspec
 
 from holdfast.core.access import Guard, Work
+from holdfast.core.inventory import Inventory, Segments
 from holdfast.core.leases import Tenure
 from holdfast.core.model import EVERYTHING, Account, Actor
-from holdfast.core.ports import (
-    AccountQuery,
-    Blobs,
-    Catalog,
-    Clock,
-    Inventory,
-    Page,
-    Query,
-    Rows,
-    Segments,
-    Window,
-)
+from holdfast.core.ports import AccountQuery, Blobs, Catalog, Clock, Page, Query, Rows, Window
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -14,6 +14,7 @@ import msgspec
 
 from holdfast.core.access import Work
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.inventory import Inventory, Segments, Stored
 from holdfast.core.leases import Sleep, Tenure
 from holdfast.core.model import ROOT, WRITE, Account, Attachment, Blob, ByteRange, Figures, Ledger, Version
 from holdfast.core.ports import (
@@ -25,13 +26,10 @@ from holdfast.core.ports import (
     FolderKey,
     HistoryQuery,
     HoldQuery,
-    Inventory,
     LedgerKey,
     LocatedQuery,
     PlacedQuery,
     Rows,
-    Segments,
-    Stored,
     Tx,
     UsageQuery,
     VersionQuery,

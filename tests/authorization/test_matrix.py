@@ -1,0 +1,148 @@
+"""Every route, role, scope, account and form of asking: the answer that the table says, and no change by a refusal."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from holdfast.app import Options
+from holdfast.core.ports import Window
+from holdfast.dialects import ALL
+from holdfast.web.dialect import Dialect
+from tests.authorization.matrix import Caller, Callers, Exercise, ask, exercises, expected, people, told, uncovered
+from tests.authorization.tracing import Trace, traced
+from tests.authorization.world import State, World, furnished, nowhere
+from tests.installation import Installation, installed
+from tests.web.asgi import Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UNLIMITED = Options(rates={dialect.name: None for dialect in ALL}, choices={"propops": {"address_rate": 10**6}})
+
+
+@dataclass
+class Stage:
+    house: Installation
+    trace: Trace
+    state: State
+    ours: World
+    theirs: World
+    nowhere: World
+    callers: Callers
+    account: int
+    client: Client
+    cells: Counter[str] = field(default_factory=Counter)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    with traced() as trace:
+        async with installed(tmp_path_factory.mktemp("matrix"), UNLIMITED) as house:
+            theirs = await furnished(house, "umbra", "umbraonlyword", 8)
+            ours = await furnished(house, "acme", "acmeonlyword", 7)
+            account = (await house.account()).number
+            revoked = await house.token()
+            newest = await house.operator.credentials.tokens(account, Window(1))
+            await house.operator.credentials.revoke(account, newest.items[0].id)
+            callers = Callers(house, ours, revoked)
+            for exercise in exercises():
+                for role, scope in people(exercise.route):
+                    await callers.of(role, scope, exercise.route)
+            # Or a query that waits for the processor would be asked a second time, in a thread.
+            house.store._engines.catalog._loop_seconds = 60.0  # type: ignore[attr-defined]
+            state = State(house)
+            made = Stage(house, trace, state, ours, theirs, nowhere(theirs), callers, account, Client(house.app))
+            yield made
+            state.close()
+            print(f"\n{sum(made.cells.values())} cells: {dict(made.cells)}")
+
+
+async def test_every_route_has_its_cells() -> None:
+    assert uncovered() == []
+
+
+async def test_the_probe_notices_what_changes(stage: Stage) -> None:
+    """That nothing moves after a refusal means something."""
+    stage.state.moved()
+    before = stage.state.digest()
+    caller = await stage.callers.of("*", "none", next(each.route for each in exercises()))
+    upload = next(each for each in exercises() if each.label == "native POST /v1/attachments")
+    assert (await ask(stage.client, upload, stage.ours, caller, stage.account)).status == 201
+    assert stage.state.moved()
+    assert stage.state.digest() != before
+    stage.state.restore()
+    assert not stage.state.moved()
+    assert (await ask(stage.client, upload, stage.nowhere, caller, stage.account)).status == 404
+    assert not stage.state.moved()
+    stage.trace.take()
+    await ask(stage.client, upload, stage.ours, caller, stage.account)
+    assert any("INSERT INTO attachments" in statement for statement in stage.trace.take())
+    stage.state.restore()
+
+
+@pytest.mark.parametrize("dialect", ALL, ids=lambda dialect: dialect.name)
+async def test_a_revoked_token_opens_nothing_from_the_next_request_on(stage: Stage, dialect: Dialect) -> None:
+    credentials = stage.house.operator.credentials
+    for exercise in (each for each in exercises() if each.dialect is dialect and each.route.method == "GET"):
+        secret = await stage.house.token()
+        newest = (await credentials.tokens(stage.account, Window(1))).items[0]
+        caller = Caller("*", "none", secret, frozenset({"*"}))
+        assert (await ask(stage.client, exercise, stage.ours, caller, stage.account)).status == exercise.row.ok
+        await credentials.revoke(stage.account, newest.id)
+        assert (await ask(stage.client, exercise, stage.ours, caller, stage.account)).status == 401
+        stage.cells["revoked between two requests"] += 1
+
+
+@pytest.mark.parametrize("exercise", exercises(), ids=lambda exercise: exercise.label)
+async def test_own_things(stage: Stage, exercise: Exercise) -> None:
+    wrong: list[Any] = []
+    for form in exercise.forms():
+        for role, scope in people(form.route):
+            caller = await stage.callers.of(role, scope, form.route)
+            wanted = expected(form, caller)
+            stage.state.moved()
+            answer = await ask(stage.client, form, stage.ours, caller, stage.account)
+            moved = stage.state.moved()
+            found = (answer.status, None)
+            if wanted.shown is not None and form.form == "plain":
+                found = (answer.status, stage.ours.names[form.row.shows].encode() in answer.body)
+                wanted_here = (wanted.status, wanted.shown)
+            else:
+                wanted_here = (wanted.status, None)
+            stage.cells[f"own, {form.form}"] += 1
+            if found != wanted_here or (moved and answer.status >= 400):
+                wrong.append((form.form, role, scope, "wanted", wanted_here, "found", found, moved, answer.body[:200]))
+            if moved:
+                stage.state.restore()
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+@pytest.mark.parametrize(
+    "exercise", [each for each in exercises() if each.row.foreign], ids=lambda exercise: exercise.label
+)
+async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stage, exercise: Exercise) -> None:
+    wrong: list[Any] = []
+    for form in exercise.forms():
+        for role, scope in people(form.route):
+            caller = await stage.callers.of(role, scope, form.route)
+            seen = []
+            for world in (stage.theirs, stage.nowhere):
+                stage.trace.take()
+                stage.state.moved()
+                answer = await ask(stage.client, form, world, caller, stage.account)
+                statements = stage.trace.take()
+                moved = stage.state.moved()
+                seen.append((told(answer, world), statements, moved))
+                shows = stage.theirs.word.encode() in answer.body
+                if moved or shows or (answer.status < 400 and form.row.target != "list"):
+                    wrong.append((form.form, role, scope, answer.status, moved, shows, answer.body[:200]))
+                if moved:
+                    stage.state.restore()
+            stage.cells[f"another's, {form.form}"] += 1
+            # A list that names nothing is one's own, and is counted anew by the first who asks.
+            if seen[0] != seen[1] and (form.row.target != "list" or form.row.query):
+                wrong.append((form.form, role, scope, *(f"{each}"[:1500] for each in seen)))
+    assert not wrong, "\n".join(map(str, wrong))
