@@ -86,6 +86,9 @@ NATIVE: dict[str, Row] = {
     "PUT /v1/attachments/{id}/content": change(READ, WRITE, first=(READ,), fields=ID, raw=b"third"),
     "GET /v1/attachments/{id}/versions": read(fields=ID),
     "GET /v1/attachments/{id}/versions/{number}/content": read(fields={**ID, "number": "=1"}, ranged=True),
+    # A file of text has no picture: who may see it is told so.
+    "GET /v1/attachments/{id}/thumbnail": read(fields=ID, ok=404),
+    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}, ok=404),
     "POST /v1/attachments/{id}/versions/{number}/restore": change(fields={**ID, "number": "=1"}),
     "GET /v1/attachments/{id}/links": read(fields=ID),
     "POST /v1/attachments/{id}/links": change(fields=ID, json={"record": "case:{case}"}, ok=201),
@@ -283,15 +286,15 @@ FOUR_HSE: dict[str, Row] = {
         json={"attachment_path": "{4hse}", "entity_id": "{4hse certificate}"},
     ),
     **{
-        f"{method} {LINK}/{verb}{tail}": Row(
-            needs, target, ok=ok, fields={"id": "4hse link"} if tail else {}, json=told,
+        f"{method} {LINK}/{verb}{tail}": (read if method == "GET" else change)(
+            *needs, ok=ok, fields={"id": "4hse link"} if tail else {}, json=told,
             query="" if tail else "id={4hse link}",
         )
         for tail in ("/{id}", "")
-        for method, verb, needs, target, ok, told in (
-            ("GET", "view", (READ,), "read", 200, None),
-            ("PUT", "update", (READ, WRITE, RECORDS_READ), "change", 200, {"entity_id": "{4hse action}"}),
-            ("DELETE", "delete", (READ, WRITE), "change", 204, None),
+        for method, verb, needs, ok, told in (
+            ("GET", "view", (READ,), 200, None),
+            ("PUT", "update", (READ, WRITE, RECORDS_READ), 200, {"entity_id": "{4hse action}"}),
+            ("DELETE", "delete", (READ, WRITE), 204, None),
         )
     },
 }  # fmt: skip

@@ -106,12 +106,11 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
             stage.state.moved()
             answer = await ask(stage.client, form, stage.ours, caller, stage.account)
             moved = stage.state.moved()
-            found = (answer.status, None)
+            found: tuple[int, bool | None] = (answer.status, None)
+            wanted_here: tuple[int, bool | None] = (wanted.status, None)
             if wanted.shown is not None and form.form == "plain":
                 found = (answer.status, stage.ours.names[form.row.shows].encode() in answer.body)
                 wanted_here = (wanted.status, wanted.shown)
-            else:
-                wanted_here = (wanted.status, None)
             stage.cells[f"own, {form.form}"] += 1
             if found != wanted_here or (moved and answer.status >= 400):
                 wrong.append((form.form, role, scope, "wanted", wanted_here, "found", found, moved, answer.body[:200]))
