@@ -86,9 +86,8 @@ NATIVE: dict[str, Row] = {
     "PUT /v1/attachments/{id}/content": change(READ, WRITE, first=(READ,), fields=ID, raw=b"third"),
     "GET /v1/attachments/{id}/versions": read(fields=ID),
     "GET /v1/attachments/{id}/versions/{number}/content": read(fields={**ID, "number": "=1"}, ranged=True),
-    # A file of text has no picture: who may see it is told so.
-    "GET /v1/attachments/{id}/thumbnail": read(fields=ID, ok=404),
-    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}, ok=404),
+    "GET /v1/attachments/{id}/thumbnail": read(fields=ID),
+    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}),
     "POST /v1/attachments/{id}/versions/{number}/restore": change(fields={**ID, "number": "=1"}),
     "GET /v1/attachments/{id}/links": read(fields=ID),
     "POST /v1/attachments/{id}/links": change(fields=ID, json={"record": "case:{case}"}, ok=201),
