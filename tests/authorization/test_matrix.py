@@ -12,7 +12,18 @@ from holdfast.app import Options
 from holdfast.core.ports import Window
 from holdfast.dialects import ALL
 from holdfast.web.dialect import Dialect
-from tests.authorization.matrix import Caller, Callers, Exercise, ask, exercises, expected, people, told, uncovered
+from tests.authorization.matrix import (
+    Caller,
+    Callers,
+    Exercise,
+    Expected,
+    ask,
+    exercises,
+    expected,
+    people,
+    told,
+    uncovered,
+)
 from tests.authorization.tracing import Trace, traced
 from tests.authorization.world import State, World, furnished, nowhere
 from tests.installation import Installation, installed
@@ -106,15 +117,13 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
             stage.state.moved()
             answer = await ask(stage.client, form, stage.ours, caller, stage.account)
             moved = stage.state.moved()
-            found = (answer.status, None)
-            if wanted.shown is not None and form.form == "plain":
-                found = (answer.status, stage.ours.names[form.row.shows].encode() in answer.body)
-                wanted_here = (wanted.status, wanted.shown)
-            else:
-                wanted_here = (wanted.status, None)
+            if form.form != "plain":
+                wanted = Expected(wanted.status)
+            shown = None if wanted.shown is None else stage.ours.names[form.row.shows].encode() in answer.body
+            found = Expected(answer.status, shown)
             stage.cells[f"own, {form.form}"] += 1
-            if found != wanted_here or (moved and answer.status >= 400):
-                wrong.append((form.form, role, scope, "wanted", wanted_here, "found", found, moved, answer.body[:200]))
+            if found != wanted or (moved and answer.status >= 400):
+                wrong.append((form.form, role, scope, wanted, found, moved, answer.body[:200]))
             if moved:
                 stage.state.restore()
     assert not wrong, "\n".join(map(str, wrong))

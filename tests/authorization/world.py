@@ -204,6 +204,9 @@ class State:
         self._kept = apsw.Connection(":memory:")
         with self._kept.backup("main", self._own, "main") as copying:
             copying.step()
+        self._files: list[tuple[str, int]] = []
+        self._folders: list[Path] = []
+        self._seen: tuple[int, list[int]] = (0, [])
         self._look()
 
     def restore(self) -> None:
