@@ -86,6 +86,8 @@ NATIVE: dict[str, Row] = {
     "PUT /v1/attachments/{id}/content": change(READ, WRITE, first=(READ,), fields=ID, raw=b"third"),
     "GET /v1/attachments/{id}/versions": read(fields=ID),
     "GET /v1/attachments/{id}/versions/{number}/content": read(fields={**ID, "number": "=1"}, ranged=True),
+    "GET /v1/attachments/{id}/thumbnail": read(fields=ID, query="size=128", ranged=True),
+    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}, query="size=128"),
     "POST /v1/attachments/{id}/versions/{number}/restore": change(fields={**ID, "number": "=1"}),
     "GET /v1/attachments/{id}/links": read(fields=ID),
     "POST /v1/attachments/{id}/links": change(fields=ID, json={"record": "case:{case}"}, ok=201),
@@ -341,6 +343,16 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "four_hse": {**FOUR_HSE, **_records()},
     "navarik": NAVARIK,
 }
+PUBLIC = frozenset(
+    {
+        "propops POST /api/auth/login",
+        "propops POST /api/security/mobile-auth",
+        "case_iq POST /auth/oauth2/token",
+        "four_hse POST /realms/4hse/protocol/openid-connect/token",
+        "navarik POST /auth/v1/service-account/token",
+    }
+)
+"""Where callers sign in: these alone ask for no token."""
 REFUSED: Mapping[str, tuple[int, int]] = {
     "native": (403, 404),
     "propops": (403, 403),

@@ -24,6 +24,7 @@ from tests.authorization.matrix import (
     told,
     uncovered,
 )
+from tests.authorization.table import PUBLIC
 from tests.authorization.tracing import Trace, traced
 from tests.authorization.world import State, World, furnished, nowhere
 from tests.installation import Installation, installed
@@ -73,6 +74,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 
 async def test_every_route_has_its_cells() -> None:
     assert uncovered() == []
+    public = {f"{each.name} {route.method} {route.path}" for each in ALL for route in each.routes if route.public}
+    assert public == PUBLIC
 
 
 async def test_the_probe_notices_what_changes(stage: Stage) -> None:
