@@ -86,8 +86,8 @@ NATIVE: dict[str, Row] = {
     "PUT /v1/attachments/{id}/content": change(READ, WRITE, first=(READ,), fields=ID, raw=b"third"),
     "GET /v1/attachments/{id}/versions": read(fields=ID),
     "GET /v1/attachments/{id}/versions/{number}/content": read(fields={**ID, "number": "=1"}, ranged=True),
-    "GET /v1/attachments/{id}/thumbnail": read(fields=ID),
-    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}),
+    "GET /v1/attachments/{id}/thumbnail": read(fields=ID, query="size=128", ranged=True),
+    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}, query="size=128"),
     "POST /v1/attachments/{id}/versions/{number}/restore": change(fields={**ID, "number": "=1"}),
     "GET /v1/attachments/{id}/links": read(fields=ID),
     "POST /v1/attachments/{id}/links": change(fields=ID, json={"record": "case:{case}"}, ok=201),
@@ -257,6 +257,20 @@ NAVARIK: dict[str, Row] = {
 TREE = "/v2/attachment/{rest:path}"
 LINK = "/v2/entity-attachment"
 SEE = (READ, RECORDS_READ)
+
+
+def _links() -> dict[str, Row]:
+    """The calls on one link, its id in the path or in the query."""
+    found = {}
+    for tail in ("/{id}", ""):
+        where: dict[str, Any] = {"fields": {"id": "4hse link"}} if tail else {"query": "id={4hse link}"}
+        told = {"entity_id": "{4hse action}"}
+        found[f"GET {LINK}/view{tail}"] = read(**where)
+        found[f"PUT {LINK}/update{tail}"] = change(READ, WRITE, RECORDS_READ, first=(READ,), json=told, **where)
+        found[f"DELETE {LINK}/delete{tail}"] = change(READ, WRITE, first=(READ,), ok=204, **where)
+    return found
+
+
 FOUR_HSE: dict[str, Row] = {
     "POST /v2/attachment/index": listing("4hse", *SEE, places=PATH, json={}),
     "POST /v2/attachment/create": change(
@@ -284,18 +298,7 @@ FOUR_HSE: dict[str, Row] = {
         outside={"in": 403, "type": 403, "out": 422, "path": 422},
         json={"attachment_path": "{4hse}", "entity_id": "{4hse certificate}"},
     ),
-    **{
-        f"{method} {LINK}/{verb}{tail}": (read if method == "GET" else change)(
-            *needs, ok=ok, fields={"id": "4hse link"} if tail else {}, json=told,
-            query="" if tail else "id={4hse link}",
-        )
-        for tail in ("/{id}", "")
-        for method, verb, needs, ok, told in (
-            ("GET", "view", (READ,), 200, None),
-            ("PUT", "update", (READ, WRITE, RECORDS_READ), 200, {"entity_id": "{4hse action}"}),
-            ("DELETE", "delete", (READ, WRITE), 204, None),
-        )
-    },
+    **_links(),
 }  # fmt: skip
 
 _OF_PROJECT = {"tenant_id": "{4hse project}", "action_type": "TRAINING"}
@@ -311,29 +314,45 @@ NEW: Mapping[str, tuple[str, Any, Any]] = {
     "action": ("4hse action", {"name": "x", "subtenant_id": "{4hse office}", **_OF_PROJECT}, {"code": "y"}),
     "person-office": ("4hse person", _PERSON, {"person_code": "y"}),
 }
-for _kind, (_key, _new, _told) in NEW.items():
-    _both = (RECORDS_READ, RECORDS_WRITE)
-    FOUR_HSE[f"POST /v2/{_kind}/index"] = listing(_key, RECORDS_READ, json={})
-    FOUR_HSE[f"GET /v2/{_kind}/index"] = listing(_key, RECORDS_READ)
-    FOUR_HSE[f"POST /v2/{_kind}/create"] = (
-        begin(json=_new, ok=201, foreign=False) if _kind == "project" else change(*_both, json=_new, ok=201)
-    )
-    for _tail in ("/{id}", ""):
-        _where: dict[str, Any] = {"fields": {"id": _key}} if _tail else {"query": f"id={{{_key}}}"}
-        FOUR_HSE[f"GET /v2/{_kind}/view{_tail}"] = read(RECORDS_READ, **_where)
-        FOUR_HSE[f"PUT /v2/{_kind}/update{_tail}"] = change(*_both, json=_told, **_where)
-        FOUR_HSE[f"DELETE /v2/{_kind}/delete{_tail}"] = change(
-            *_both, ok=204, **{**_where, "query": "&".join(filter(None, (_where.get("query", ""), "force=true")))}
-        )
+
+
+def _records() -> dict[str, Row]:
+    """The calls on each kind of record, its id in the path or in the query."""
+    found, both = {}, (RECORDS_READ, RECORDS_WRITE)
+    for kind, (key, new, told) in NEW.items():
+        found[f"POST /v2/{kind}/index"] = listing(key, RECORDS_READ, json={})
+        found[f"GET /v2/{kind}/index"] = listing(key, RECORDS_READ)
+        top = begin(json=new, ok=201, foreign=False)
+        found[f"POST /v2/{kind}/create"] = top if kind == "project" else change(*both, json=new, ok=201)
+        for tail in ("/{id}", ""):
+            where: dict[str, Any] = {"fields": {"id": key}} if tail else {"query": f"id={{{key}}}"}
+            force = "&".join(filter(None, (where.get("query", ""), "force=true")))
+            found[f"GET /v2/{kind}/view{tail}"] = read(RECORDS_READ, **where)
+            found[f"PUT /v2/{kind}/update{tail}"] = change(*both, first=(RECORDS_READ,), json=told, **where)
+            found[f"DELETE /v2/{kind}/delete{tail}"] = change(
+                *both, first=(RECORDS_READ,), ok=204, **{**where, "query": force}
+            )
+    return found
+
 
 ROWS: Mapping[str, Mapping[str, Row]] = {
     "native": NATIVE,
     "propops": PROPOPS,
     "property_deck": PROPERTY_DECK,
     "case_iq": CASE_IQ,
-    "four_hse": FOUR_HSE,
+    "four_hse": {**FOUR_HSE, **_records()},
     "navarik": NAVARIK,
 }
+PUBLIC = frozenset(
+    {
+        "propops POST /api/auth/login",
+        "propops POST /api/security/mobile-auth",
+        "case_iq POST /auth/oauth2/token",
+        "four_hse POST /realms/4hse/protocol/openid-connect/token",
+        "navarik POST /auth/v1/service-account/token",
+    }
+)
+"""Where callers sign in: these alone ask for no token."""
 REFUSED: Mapping[str, tuple[int, int]] = {
     "native": (403, 404),
     "propops": (403, 403),

@@ -12,7 +12,19 @@ from holdfast.app import Options
 from holdfast.core.ports import Window
 from holdfast.dialects import ALL
 from holdfast.web.dialect import Dialect
-from tests.authorization.matrix import Caller, Callers, Exercise, ask, exercises, expected, people, told, uncovered
+from tests.authorization.matrix import (
+    Caller,
+    Callers,
+    Exercise,
+    Expected,
+    ask,
+    exercises,
+    expected,
+    people,
+    told,
+    uncovered,
+)
+from tests.authorization.table import PUBLIC
 from tests.authorization.tracing import Trace, traced
 from tests.authorization.world import State, World, furnished, nowhere
 from tests.installation import Installation, installed
@@ -62,6 +74,8 @@ async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage
 
 async def test_every_route_has_its_cells() -> None:
     assert uncovered() == []
+    public = {f"{each.name} {route.method} {route.path}" for each in ALL for route in each.routes if route.public}
+    assert public == PUBLIC
 
 
 async def test_the_probe_notices_what_changes(stage: Stage) -> None:
@@ -106,14 +120,13 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
             stage.state.moved()
             answer = await ask(stage.client, form, stage.ours, caller, stage.account)
             moved = stage.state.moved()
-            found: tuple[int, bool | None] = (answer.status, None)
-            wanted_here: tuple[int, bool | None] = (wanted.status, None)
-            if wanted.shown is not None and form.form == "plain":
-                found = (answer.status, stage.ours.names[form.row.shows].encode() in answer.body)
-                wanted_here = (wanted.status, wanted.shown)
+            if form.form != "plain":
+                wanted = Expected(wanted.status)
+            shown = None if wanted.shown is None else stage.ours.names[form.row.shows].encode() in answer.body
+            found = Expected(answer.status, shown)
             stage.cells[f"own, {form.form}"] += 1
-            if found != wanted_here or (moved and answer.status >= 400):
-                wrong.append((form.form, role, scope, "wanted", wanted_here, "found", found, moved, answer.body[:200]))
+            if found != wanted or (moved and answer.status >= 400):
+                wrong.append((form.form, role, scope, wanted, found, moved, answer.body[:200]))
             if moved:
                 stage.state.restore()
     assert not wrong, "\n".join(map(str, wrong))

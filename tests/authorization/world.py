@@ -201,10 +201,12 @@ class State:
         self._blobs = house.settings.data / "blobs"
         self._own = apsw.Connection(str(local_path(house.settings.catalog)))
         self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
-        self._seen: tuple[int, list[int]] = (0, [])
         self._kept = apsw.Connection(":memory:")
         with self._kept.backup("main", self._own, "main") as copying:
             copying.step()
+        self._files: list[tuple[str, int]] = []
+        self._folders: list[Path] = []
+        self._seen: tuple[int, list[int]] = (0, [])
         self._look()
 
     def restore(self) -> None:
