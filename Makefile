@@ -26,7 +26,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model races rude bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -60,6 +60,9 @@ model: $(VENV)/.test ## hold the store against its model for STEPS steps
 
 races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
 	$(BIN)/python -m tests.races --rounds $(ROUNDS) $(ARGS)
+
+rude: $(VENV)/.test ## 3,000 stalled uploads, 500 slow readers and 10,000 cut uploads, with a good client in between
+	$(BIN)/python -m tests.rude
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)
