@@ -219,12 +219,12 @@ class State:
 
     def moved(self) -> bool:
         """Whether any transaction was committed, or any file came or went, since this was last asked."""
-        seen, files = self._seen, self._files
-        self._seen = self._stamp()
-        if seen == self._seen:
+        seen, files, now = self._seen, self._files, self._stamp()
+        self._seen = now
+        if seen == now:
             return False
         self._look()
-        return seen[0] != self._seen[0] or files != self._files
+        return seen[0] != now[0] or files != self._files
 
     def _look(self) -> None:
         self._files = _files(self._blobs)

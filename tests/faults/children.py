@@ -94,22 +94,22 @@ def _watch(gate: Gate, process: int, aim: Aim, blow: Blow) -> tuple[str, str] | 
             kill(process)
             return None
         if is_refused(call) and blow.refused():
-            return _end(call, process, torn=False)
+            return _end(call, process, Blow(), torn=False)
         if is_armed(call):
             armed, count = True, 0
         elif armed and not is_refused(call):
             count += 1
             if count == aim.number:
-                blow.strike(call)
-                return _end(call, process, torn=aim.torn)
+                return _end(call, process, blow, torn=aim.torn)
             if blow.answer(gate, call, count):
                 continue
         gate.go_on(call)
     return None
 
 
-def _end(call: Call, process: int, *, torn: bool) -> tuple[str, str]:
+def _end(call: Call, process: int, blow: Blow, *, torn: bool) -> tuple[str, str]:
     name, kind = call.name, call.kind()
+    blow.strike(call)
     if torn and name in WRITES:
         call.write_half()
         name = f"half {name}"

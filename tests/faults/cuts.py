@@ -149,7 +149,9 @@ class Life:
 
 def wave_trial(rig: Rig, seed: int) -> Figures:
     """Many uploads at once on a new installation; those that were told of are there after the cut."""
-    figures, place, chance = Figures(), rig.place("wave"), random.Random(seed)
+    # A new name each time: a cut may bring back a folder that was removed just before it.
+    name = f"wave-{seed}"
+    figures, place, chance = Figures(), rig.place(name), random.Random(seed)
     asyncio.run(_prepare(place, seed))
     rig.settle()
 
@@ -170,7 +172,7 @@ def wave_trial(rig: Rig, seed: int) -> Figures:
     _, problems = inspected(place)
     problems += missing_of(place, seed, outcome.told)
     figures.losses = [f"wave, seed {seed}, {rig.disks[0].sort} x{len(rig.disks)}: {problem}" for problem in problems]
-    rig.forget("wave")
+    rig.forget(name)
     return figures
 
 
@@ -208,7 +210,7 @@ def lane(folder: Path, first: int, trials: int, seconds: float, careless: bool) 
                     life = Life(rig, folder, seed + 1000 * figures.points)
                 figures.add(life.trial())
                 if figures.points % 4 == 3:
-                    figures.add(wave_trial(rig, seed + figures.points))
+                    figures.add(wave_trial(rig, 1_000_000 * seed + figures.points))
         seed += 1
     return figures
 

@@ -102,6 +102,10 @@ class Look:
             found[table] = sorted(self._all(f"SELECT {', '.join(columns)} FROM {table}"), key=repr)
         return found
 
+    def schema(self) -> list[tuple[Any, ...]]:
+        """Every table and index, and how it was made."""
+        return self._all("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name")
+
     def problems(self) -> Iterator[str]:
         """Everything wrong with the rows, in words."""
         for (message,) in self._all("PRAGMA integrity_check"):
