@@ -259,3 +259,15 @@ def told(answer: Answer, world: World) -> tuple[int, list[tuple[str, str]], str]
     headers = [(name.decode(), world.blank(value.decode("latin-1"))) for name, value in answer.raw_headers]
     kept = sorted(pair for pair in headers if pair[0] not in VARYING)
     return answer.status, kept, world.blank(answer.body.decode("latin-1"))
+
+
+def counts_what_it_lists(answer: Answer) -> bool:
+    """Whether a total, where the answer has one, is that of the items; nobody here has more than a page of anything."""
+    told = answer.get("x-pagination-total-count")
+    if told is not None:
+        return int(told) == len(answer.json)
+    if answer.get("content-type") != "application/json" or not answer.body.startswith(b'{"data":['):
+        return True
+    document = answer.json
+    total = document.get("meta", {}).get("pagination", {}).get("total", document.get("count"))
+    return total is None or total == len(document["data"])

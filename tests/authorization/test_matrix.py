@@ -18,6 +18,7 @@ from tests.authorization.matrix import (
     Exercise,
     Expected,
     ask,
+    counts_what_it_lists,
     exercises,
     expected,
     people,
@@ -113,6 +114,8 @@ async def test_a_revoked_token_opens_nothing_from_the_next_request_on(stage: Sta
 @pytest.mark.parametrize("exercise", exercises(), ids=lambda exercise: exercise.label)
 async def test_own_things(stage: Stage, exercise: Exercise) -> None:
     wrong: list[Any] = []
+    if stage.state.moved():
+        stage.state.restore()
     for form in exercise.forms():
         for role, scope in people(form.route):
             caller = await stage.callers.of(role, scope, form.route)
@@ -125,7 +128,8 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
             shown = None if wanted.shown is None else stage.ours.names[form.row.shows].encode() in answer.body
             found = Expected(answer.status, shown)
             stage.cells[f"own, {form.form}"] += 1
-            if found != wanted or (moved and answer.status >= 400):
+            counted = form.form != "plain" or answer.status != 200 or counts_what_it_lists(answer)
+            if found != wanted or (moved and answer.status >= 400) or not counted:
                 wrong.append((form.form, role, scope, wanted, found, moved, answer.body[:200]))
             if moved:
                 stage.state.restore()
@@ -137,6 +141,8 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
 )
 async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stage, exercise: Exercise) -> None:
     wrong: list[Any] = []
+    if stage.state.moved():
+        stage.state.restore()
     for form in exercise.forms():
         for role, scope in people(form.route):
             caller = await stage.callers.of(role, scope, form.route)

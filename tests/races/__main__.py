@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -31,6 +32,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--only", choices=tuple(RACES), action="append")
     chosen = parser.parse_args()
+    # A file that is taken away under its readers is missing, and the store says so each time.
+    logging.disable(logging.ERROR)
     wrong = sum(asyncio.run(held(name, chosen.rounds)) for name in chosen.only or RACES)
     return 1 if wrong else 0
 
