@@ -14,6 +14,10 @@ DATA ?= ./data/demo
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
+# How long the long tests are.
+STEPS ?= 200000
+ROUNDS ?= 1000
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -22,7 +26,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model races rude bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -47,6 +51,18 @@ fix: $(VENV)/.test ## mend what the linter can mend and format the rest
 
 browser: $(VENV)/.test parts ## let a real browser loose on all active files, on every route of every API (about ten minutes)
 	$(BIN)/python -m tests.browser
+
+matrix: $(VENV)/.test ## ask every route in every role and scope, and print how many cells there are
+	$(BIN)/python -m pytest tests/authorization -s $(ARGS)
+
+model: $(VENV)/.test ## hold the store against its model for STEPS steps
+	$(BIN)/python -m tests.model --steps $(STEPS) $(ARGS)
+
+races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
+	$(BIN)/python -m tests.races --rounds $(ROUNDS) $(ARGS)
+
+rude: $(VENV)/.test ## 3,000 stalled uploads, 500 slow readers and 10,000 cut uploads, with a good client in between
+	$(BIN)/python -m tests.rude
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)

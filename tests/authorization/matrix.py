@@ -87,7 +87,7 @@ def exercises() -> list[Exercise]:
         for label, row in ROWS[dialect.name].items():
             name, _, query = label.partition("?")
             name = " ".join(name.split(" ")[:2])
-            joined = "&".join(filter(None, (query, row.query)))
+            joined = "&".join(filter(None, (query if "=" in query else "", row.query)))
             found.append(Exercise(dialect, routes[name], replace(row, query=joined), f"{dialect.name} {label}"))
     return found
 
@@ -163,14 +163,22 @@ def expected(exercise: Exercise, caller: Caller) -> Expected:
     granted = caller.permissions
     if not granted.isdisjoint(route.keys):
         granted |= set(route.grants)
-    enough = set(row.needs) <= granted and (not row.either or not granted.isdisjoint(row.either))
-    if EVERYTHING not in granted and not enough:
+    status = row.outside.get(caller.scope) if isinstance(row.outside, Mapping) else row.outside
+    if row.first and not _may(granted, row.first):
         return Expected(forbidden)
-    covered = [place in COVERED[caller.scope] for place in row.places]
-    reached = all(covered) if exercise.writes else any(covered)
+    covered = COVERED[caller.scope]
+    if row.first and covered.isdisjoint(row.first_places or row.places):
+        return Expected(status or outside)
+    if not _may(granted, row.needs) or not _may(granted, row.either[:1] if granted.isdisjoint(row.either) else ()):
+        return Expected(forbidden)
+    reached = covered.issuperset(row.places) if exercise.writes else not covered.isdisjoint(row.places)
     if row.target == "list":
         return Expected(_ok(exercise), reached)
-    return Expected(_ok(exercise)) if reached else Expected(row.outside or outside)
+    return Expected(_ok(exercise)) if reached else Expected(status or outside)
+
+
+def _may(granted: frozenset[str], needs: tuple[str, ...]) -> bool:
+    return EVERYTHING in granted or granted.issuperset(needs)
 
 
 def _ok(exercise: Exercise) -> int:
@@ -251,3 +259,15 @@ def told(answer: Answer, world: World) -> tuple[int, list[tuple[str, str]], str]
     headers = [(name.decode(), world.blank(value.decode("latin-1"))) for name, value in answer.raw_headers]
     kept = sorted(pair for pair in headers if pair[0] not in VARYING)
     return answer.status, kept, world.blank(answer.body.decode("latin-1"))
+
+
+def counts_what_it_lists(answer: Answer) -> bool:
+    """Whether a total, where the answer has one, is that of the items; nobody here has more than a page of anything."""
+    told = answer.get("x-pagination-total-count")
+    if told is not None:
+        return int(told) == len(answer.json)
+    if answer.get("content-type") != "application/json" or not answer.body.startswith(b'{"data":['):
+        return True
+    document = answer.json
+    total = document.get("meta", {}).get("pagination", {}).get("total", document.get("count"))
+    return total is None or total == len(document["data"])

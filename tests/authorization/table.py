@@ -22,7 +22,9 @@ class Row:
 
     `needs` are the core's permissions, all of them (one of `either` is enough beside). `places` are those of the
     target: reading needs one in scope, changing all. `shows` names what an answer holds only for those who see it.
-    `outside` is the status for callers whose scopes leave the target out, where it is not the dialect's usual one.
+    `outside` is the status for callers whose scopes leave the target out, where it is not the dialect's usual one; it
+    may differ by scope, where the target has several parts. Some calls look their target up before they change it:
+    `first` is what that needs, in `first_places` where they are not `places`.
     """
 
     needs: tuple[str, ...] = ()
@@ -38,7 +40,9 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
     shows: str = ""
     either: tuple[str, ...] = ()
-    outside: int | None = None
+    outside: int | Mapping[str, int] | None = None
+    first: tuple[str, ...] = ()
+    first_places: tuple[Place, ...] = ()
     ranged: bool = False
     foreign: bool = True
 
@@ -69,19 +73,27 @@ ACCOUNT: tuple[Place, ...] = ("account",)
 NATIVE: dict[str, Row] = {
     "POST /v1/attachments": change(form={"record": "contact:{contact}"}, file="file", ok=201),
     "GET /v1/attachments": listing("file"),
+    "GET /v1/attachments?record": read(query="record=contact:{contact}"),
+    "GET /v1/attachments?type": listing("file", query="type=contact", foreign=False),
+    "GET /v1/attachments?sha256": listing("file of job", query="sha256={file of job sha256}&fields=id"),
+    "GET /v1/attachments?under": listing("placed", query="under={folder}", places=PATH),
     "GET /v1/attachments/{id}": read(fields=ID),
     "PATCH /v1/attachments/{id}": change(fields=ID, json={"description": "new"}),
     "DELETE /v1/attachments/{id}": change(fields=ID, ok=204),
     "DELETE /v1/attachments/{id}?purge=true": change(PURGE, fields=ID, ok=204),
     "POST /v1/attachments/{id}/restore": change(fields={"id": "trashed"}),
     "GET /v1/attachments/{id}/content": read(fields=ID, ranged=True),
-    "PUT /v1/attachments/{id}/content": change(READ, WRITE, fields=ID, raw=b"third"),
+    "PUT /v1/attachments/{id}/content": change(READ, WRITE, first=(READ,), fields=ID, raw=b"third"),
     "GET /v1/attachments/{id}/versions": read(fields=ID),
     "GET /v1/attachments/{id}/versions/{number}/content": read(fields={**ID, "number": "=1"}, ranged=True),
+    "GET /v1/attachments/{id}/thumbnail": read(fields=ID, query="size=128", ranged=True),
+    "GET /v1/attachments/{id}/versions/{number}/thumbnail": read(fields={**ID, "number": "=1"}, query="size=128"),
     "POST /v1/attachments/{id}/versions/{number}/restore": change(fields={**ID, "number": "=1"}),
     "GET /v1/attachments/{id}/links": read(fields=ID),
     "POST /v1/attachments/{id}/links": change(fields=ID, json={"record": "case:{case}"}, ok=201),
-    "DELETE /v1/attachments/{id}/links/{link}": change(READ, WRITE, fields={**ID, "link": "link"}, ok=204),
+    "DELETE /v1/attachments/{id}/links/{link}": change(
+        READ, WRITE, first=(READ,), fields={**ID, "link": "link"}, ok=204
+    ),
     "GET /v1/records/{type}": listing("contact", RECORDS_READ, fields={"type": "=contact"}),
     "GET /v1/records/{type}/{id}": read(RECORDS_READ, fields=CONTACT),
     "PUT /v1/records/{type}/{id}": change(
@@ -90,7 +102,7 @@ NATIVE: dict[str, Row] = {
     "PATCH /v1/records/{type}/{id}": change(RECORDS_WRITE, fields=CONTACT, json={"state": "new"}),
     "DELETE /v1/records/{type}/{id}": change(RECORDS_WRITE, fields=CONTACT, ok=204),
     "GET /v1/records/{type}/{id}/attachments": read(fields=CONTACT),
-    "GET /v1/folders": listing("folder", places=PATH),
+    "GET /v1/folders": read(places=PATH, foreign=False),
     "GET /v1/folders/{path:path}": read(fields={"path": "folder"}, places=PATH),
     "POST /v1/folders/{path:path}": change(fields={"path": "folder", "+": "=new"}, places=PATH, ok=201, foreign=False),
     "PATCH /v1/folders/{path:path}": change(fields={"path": "folder"}, json={"path": "/elsewhere"}, places=PATH),
@@ -151,23 +163,32 @@ PROPOPS: dict[str, Row] = {
 OF_CONTACT = {"uuid": "file of contact"}
 PROPERTY_DECK: dict[str, Row] = {
     "GET /attachments": listing("file of contact"),
+    "GET /attachments filtered": listing("file of contact", query="contact[uuid]={contact}"),
     "GET /attachments/{uuid}": read(fields=OF_CONTACT),
-    "PUT /attachments/{uuid}": change(READ, WRITE, fields=OF_CONTACT, json={"description": "x"}),
-    "DELETE /attachments/{uuid}": change(READ, WRITE, fields=OF_CONTACT, ok=204),
+    "PUT /attachments/{uuid}": change(READ, WRITE, first=(READ,), fields=OF_CONTACT, json={"description": "x"}),
+    "DELETE /attachments/{uuid}": change(READ, WRITE, first=(READ,), fields=OF_CONTACT, ok=204),
     "GET /attachments/{uuid}/download": read(fields=OF_CONTACT, ranged=True),
     "GET /attachments/{uuid}/stream": read(fields=OF_CONTACT, ranged=True),
-    "POST /contacts/{uuid}/attachments": change(fields={"uuid": "contact"}, file="attachment", ok=201),
-    "POST /properties/{uuid}/attachments": change(fields={"uuid": "property"}, file="attachment", ok=201),
+    "POST /contacts/{uuid}/attachments": change(fields={"uuid": "contact"}, file="upload", ok=201),
+    "POST /properties/{uuid}/attachments": change(fields={"uuid": "property"}, file="upload", ok=201),
     "GET /contacts": listing("contact", RECORDS_READ),
     "POST /contacts": begin(json={"name": "x", "email": "x@example.com"}, ok=201, foreign=False),
     "GET /contacts/{uuid}": read(RECORDS_READ, fields={"uuid": "contact"}),
-    "PUT /contacts/{uuid}": change(RECORDS_READ, RECORDS_WRITE, fields={"uuid": "contact"}, json={"name": "y"}),
-    "DELETE /contacts/{uuid}": change(RECORDS_READ, RECORDS_WRITE, fields={"uuid": "contact"}, ok=204),
+    "PUT /contacts/{uuid}": change(
+        RECORDS_READ, RECORDS_WRITE, first=(RECORDS_READ,), fields={"uuid": "contact"}, json={"name": "y"}
+    ),
+    "DELETE /contacts/{uuid}": change(
+        RECORDS_READ, RECORDS_WRITE, first=(RECORDS_READ,), fields={"uuid": "contact"}, ok=204
+    ),
     "GET /properties": listing("property", RECORDS_READ),
     "POST /properties": begin(json={"address": "x"}, ok=201, foreign=False),
     "GET /properties/{uuid}": read(RECORDS_READ, fields={"uuid": "property"}),
-    "PUT /properties/{uuid}": change(RECORDS_READ, RECORDS_WRITE, fields={"uuid": "property"}, json={"address": "y"}),
-    "DELETE /properties/{uuid}": change(RECORDS_READ, RECORDS_WRITE, fields={"uuid": "property"}, ok=204),
+    "PUT /properties/{uuid}": change(
+        RECORDS_READ, RECORDS_WRITE, first=(RECORDS_READ,), fields={"uuid": "property"}, json={"address": "y"}
+    ),
+    "DELETE /properties/{uuid}": change(
+        RECORDS_READ, RECORDS_WRITE, first=(RECORDS_READ,), fields={"uuid": "property"}, ok=204
+    ),
 }
 
 API = "/api-public/1.0"
@@ -181,7 +202,11 @@ CASE_IQ: dict[str, Row] = {
     f"PUT {API}/case/{{id}}": change(RECORDS_WRITE, fields={"id": "case"}, json={"x": "y"}),
     f"PATCH {API}/case/{{id}}": change(RECORDS_WRITE, fields={"id": "case"}, json={"x": "y"}),
     f"POST {API}/case/{{id}}/transition": change(
-        RECORDS_READ, RECORDS_WRITE, fields={"id": "case"}, json={"caseStatus": "Closed", "workflowId": "{workflow}"}
+        RECORDS_READ,
+        RECORDS_WRITE,
+        first=(RECORDS_READ,),
+        fields={"id": "case"},
+        json={"caseStatus": "Closed", "workflowId": "{workflow}"},
     ),
     f"GET {API}/cases": listing("case", RECORDS_READ),
 }
@@ -213,50 +238,67 @@ NAVARIK: dict[str, Row] = {
     "GET /v2/workspaces/{workspace_id}": read(RECORDS_READ, fields=WORKSPACE),
     f"GET {DOCS}": read(RECORDS_READ, fields=WORKSPACE, query="type=inspection.report"),
     f"POST {DOCS}": change(RECORDS_READ, RECORDS_WRITE, fields=WORKSPACE, json=NEW_DOCUMENT, ok=201),
-    f"POST {DOCS}/bulk": change(RECORDS_READ, RECORDS_WRITE, fields=WORKSPACE, json=[NEW_DOCUMENT], ok=201),
+    f"POST {DOCS}/bulk": change(
+        RECORDS_READ,
+        RECORDS_WRITE,
+        fields=WORKSPACE,
+        json={"type": "inspection.report", "body": [{"title": "x"}]},
+        ok=201,
+    ),
     f"GET {DOCS}/{{document_id}}": read(RECORDS_READ, fields=DOCUMENT),
     f"PATCH {DOCS}/{{document_id}}": change(
-        RECORDS_READ, RECORDS_WRITE, fields=DOCUMENT, json={"body": {"title": "y"}}
+        RECORDS_READ,
+        RECORDS_WRITE,
+        fields=DOCUMENT,
+        json={"previous_version_id": "{document version}", "body": {"title": "y"}},
     ),
 }
 
 TREE = "/v2/attachment/{rest:path}"
 LINK = "/v2/entity-attachment"
 SEE = (READ, RECORDS_READ)
+
+
+def _links() -> dict[str, Row]:
+    """The calls on one link, its id in the path or in the query."""
+    found = {}
+    for tail in ("/{id}", ""):
+        where: dict[str, Any] = {"fields": {"id": "4hse link"}} if tail else {"query": "id={4hse link}"}
+        told = {"entity_id": "{4hse action}"}
+        found[f"GET {LINK}/view{tail}"] = read(**where)
+        found[f"PUT {LINK}/update{tail}"] = change(READ, WRITE, RECORDS_READ, first=(READ,), json=told, **where)
+        found[f"DELETE {LINK}/delete{tail}"] = change(READ, WRITE, first=(READ,), ok=204, **where)
+    return found
+
+
 FOUR_HSE: dict[str, Row] = {
     "POST /v2/attachment/index": listing("4hse", *SEE, places=PATH, json={}),
     "POST /v2/attachment/create": change(
-        READ, WRITE, RECORDS_READ, places=BOTH, json={"path": "/projects/{4hse project}/new"}, ok=201
+        READ, WRITE, RECORDS_READ, places=PATH, json={"path": "/projects/{4hse project}/new"}, ok=201
     ),
     f"POST {TREE}": change(
-        READ, WRITE, RECORDS_READ, fields={"rest": "=/projects/{4hse project}"}, json={"path": "new"}, places=BOTH, ok=201
+        READ, WRITE, RECORDS_READ, fields={"rest": "=/projects/{4hse project}"}, json={"path": "new"}, places=PATH,
+        ok=201,
     ),
-    f"GET {TREE}": read(*SEE, fields={"rest": "=view/{4hse id}"}, headers=JSON, places=PATH),
-    f"GET {TREE} content": read(*SEE, fields={"rest": "=view/{4hse id}"}, places=PATH, ranged=True),
+    f"GET {TREE}": read(*SEE, fields={"rest": "=view/{4hse id}"}, headers=JSON, places=PATH, outside=404),
+    f"GET {TREE} content": read(*SEE, fields={"rest": "=view/{4hse id}"}, places=PATH, ranged=True, outside=404),
+    f"GET {TREE} by path": read(*SEE, fields={"rest": "=view{4hse}"}, places=PATH, ranged=True),
     f"PUT {TREE}": change(
-        READ, WRITE, RECORDS_READ, fields={"rest": "=update/{4hse id}"}, places=BOTH,
-        json={"path": "/projects/{4hse project}/moved.png"},
+        READ, WRITE, RECORDS_READ, first=(READ,), fields={"rest": "=update/{4hse id}"}, places=PATH,
+        json={"path": "/projects/{4hse project}/moved.png"}, outside=404,
     ),
-    f"DELETE {TREE}": read(*SEE, fields={"rest": "=delete/{4hse id}"}, places=PATH, ok=400),
-    f"DELETE {TREE}?force=true": change(READ, WRITE, fields={"rest": "=delete/{4hse id}"}, places=PATH, ok=204),
-    f"POST {LINK}/index": read(*SEE, json={"entity_id": "{4hse certificate}"}, outside=422),
-    f"GET {LINK}/index": read(*SEE, query="entity_id={4hse certificate}", outside=422),
+    f"DELETE {TREE}": read(READ, fields={"rest": "=delete/{4hse id}"}, places=PATH, ok=400, outside=404),
+    f"DELETE {TREE}?force=true": change(
+        READ, WRITE, first=(READ,), fields={"rest": "=delete/{4hse id}"}, places=PATH, ok=204, outside=404
+    ),
+    f"POST {LINK}/index": read(*SEE, first=(RECORDS_READ,), json={"entity_id": "{4hse certificate}"}, outside=422),
+    f"GET {LINK}/index": read(*SEE, first=(RECORDS_READ,), query="entity_id={4hse certificate}", outside=422),
     f"POST {LINK}/create": change(
-        READ, WRITE, RECORDS_READ, places=BOTH, ok=201, outside=422,
+        READ, WRITE, RECORDS_READ, first=(RECORDS_READ,), first_places=("record",), places=BOTH, ok=201,
+        outside={"in": 403, "type": 403, "out": 422, "path": 422},
         json={"attachment_path": "{4hse}", "entity_id": "{4hse certificate}"},
     ),
-    **{
-        f"{method} {LINK}/{verb}{tail}": Row(
-            needs, target, ok=ok, fields={"id": "4hse link"} if tail else {}, json=told,
-            query="" if tail else "id={4hse link}",
-        )
-        for tail in ("/{id}", "")
-        for method, verb, needs, target, ok, told in (
-            ("GET", "view", (READ,), "read", 200, None),
-            ("PUT", "update", (READ, WRITE, RECORDS_READ), "change", 200, {"entity_id": "{4hse action}"}),
-            ("DELETE", "delete", (READ, WRITE), "change", 204, None),
-        )
-    },
+    **_links(),
 }  # fmt: skip
 
 _OF_PROJECT = {"tenant_id": "{4hse project}", "action_type": "TRAINING"}
@@ -272,29 +314,45 @@ NEW: Mapping[str, tuple[str, Any, Any]] = {
     "action": ("4hse action", {"name": "x", "subtenant_id": "{4hse office}", **_OF_PROJECT}, {"code": "y"}),
     "person-office": ("4hse person", _PERSON, {"person_code": "y"}),
 }
-for _kind, (_key, _new, _told) in NEW.items():
-    _both = (RECORDS_READ, RECORDS_WRITE)
-    FOUR_HSE[f"POST /v2/{_kind}/index"] = listing(_key, RECORDS_READ, json={})
-    FOUR_HSE[f"GET /v2/{_kind}/index"] = listing(_key, RECORDS_READ)
-    FOUR_HSE[f"POST /v2/{_kind}/create"] = (
-        begin(json=_new, ok=201, foreign=False) if _kind == "project" else change(*_both, json=_new, ok=201)
-    )
-    for _tail in ("/{id}", ""):
-        _where: dict[str, Any] = {"fields": {"id": _key}} if _tail else {"query": f"id={{{_key}}}"}
-        FOUR_HSE[f"GET /v2/{_kind}/view{_tail}"] = read(RECORDS_READ, **_where)
-        FOUR_HSE[f"PUT /v2/{_kind}/update{_tail}"] = change(*_both, json=_told, **_where)
-        FOUR_HSE[f"DELETE /v2/{_kind}/delete{_tail}"] = change(
-            *_both, ok=204, **{**_where, "query": "&".join(filter(None, (_where.get("query", ""), "force=true")))}
-        )
+
+
+def _records() -> dict[str, Row]:
+    """The calls on each kind of record, its id in the path or in the query."""
+    found, both = {}, (RECORDS_READ, RECORDS_WRITE)
+    for kind, (key, new, told) in NEW.items():
+        found[f"POST /v2/{kind}/index"] = listing(key, RECORDS_READ, json={})
+        found[f"GET /v2/{kind}/index"] = listing(key, RECORDS_READ)
+        top = begin(json=new, ok=201, foreign=False)
+        found[f"POST /v2/{kind}/create"] = top if kind == "project" else change(*both, json=new, ok=201)
+        for tail in ("/{id}", ""):
+            where: dict[str, Any] = {"fields": {"id": key}} if tail else {"query": f"id={{{key}}}"}
+            force = "&".join(filter(None, (where.get("query", ""), "force=true")))
+            found[f"GET /v2/{kind}/view{tail}"] = read(RECORDS_READ, **where)
+            found[f"PUT /v2/{kind}/update{tail}"] = change(*both, first=(RECORDS_READ,), json=told, **where)
+            found[f"DELETE /v2/{kind}/delete{tail}"] = change(
+                *both, first=(RECORDS_READ,), ok=204, **{**where, "query": force}
+            )
+    return found
+
 
 ROWS: Mapping[str, Mapping[str, Row]] = {
     "native": NATIVE,
     "propops": PROPOPS,
     "property_deck": PROPERTY_DECK,
     "case_iq": CASE_IQ,
-    "four_hse": FOUR_HSE,
+    "four_hse": {**FOUR_HSE, **_records()},
     "navarik": NAVARIK,
 }
+PUBLIC = frozenset(
+    {
+        "propops POST /api/auth/login",
+        "propops POST /api/security/mobile-auth",
+        "case_iq POST /auth/oauth2/token",
+        "four_hse POST /realms/4hse/protocol/openid-connect/token",
+        "navarik POST /auth/v1/service-account/token",
+    }
+)
+"""Where callers sign in: these alone ask for no token."""
 REFUSED: Mapping[str, tuple[int, int]] = {
     "native": (403, 404),
     "propops": (403, 403),

@@ -9,10 +9,9 @@ from typing import Any
 
 import apsw
 import httpx
-import msgspec
 
-from holdfast.core.model import Attachment, RecordRef
-from holdfast.core.ports import LinkQuery, RecordQuery, Window
+from holdfast.core.model import RecordRef
+from holdfast.core.ports import RecordQuery, Window
 from holdfast.core.records import RecordChange
 from holdfast.core.store import Desk
 from holdfast.settings import local_path
@@ -22,6 +21,7 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060f80f00010401"
     "00a5f645400000000049454e44ae426082"
 )
+
 
 @dataclass(frozen=True)
 class World:
@@ -117,7 +117,8 @@ class Furnisher:
         self.names["workspace"] = (await self.post("/v2/workspaces", told))["id"]
         path = f"/v2/workspaces/{self.names['workspace']}/documents"
         told = {"type": "inspection.report", "body": {"title": self.word}}
-        self.names["document"] = (await self.post(path, told))["id"]
+        document = await self.post(path, told)
+        self.names["document"], self.names["document version"] = document["id"], document["version_id"]
 
     async def four_hse(self) -> None:
         names = self.names
@@ -197,44 +198,52 @@ class State:
     """The rows and bytes of an installation: whether they changed, and how to put the rows back."""
 
     def __init__(self, house: Installation) -> None:
-        self._catalog = local_path(house.settings.catalog)
         self._blobs = house.settings.data / "blobs"
-        self._own = apsw.Connection(str(self._catalog))
+        self._own = apsw.Connection(str(local_path(house.settings.catalog)))
         self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
         self._kept = apsw.Connection(":memory:")
-        self.keep()
-
-    def keep(self) -> None:
-        """What is there now is what `restore` goes back to."""
         with self._kept.backup("main", self._own, "main") as copying:
             copying.step()
-        self._seen = self._stamp()
+        self._files: list[tuple[str, int]] = []
+        self._folders: list[Path] = []
+        self._seen: tuple[int, list[int]] = (0, [])
+        self._look()
 
     def restore(self) -> None:
-        """Put every row back."""
+        """Put every row back to where it was at the beginning."""
         with self._own.backup("main", self._kept, "main") as copying:
             copying.step()
         # They are known by a count of changes that has just been turned back.
         self._totals._known.clear()
-        self._seen = self._stamp()
+        self._look()
 
     def moved(self) -> bool:
         """Whether any transaction was committed, or any file came or went, since this was last asked."""
-        seen, self._seen = self._seen, self._stamp()
-        return seen != self._seen
+        seen, files, now = self._seen, self._files, self._stamp()
+        self._seen = now
+        if seen == now:
+            return False
+        self._look()
+        return seen[0] != now[0] or files != self._files
 
-    def _stamp(self) -> tuple[int, tuple[tuple[str, int], ...]]:
+    def _look(self) -> None:
+        self._files = _files(self._blobs)
+        self._folders = [self._blobs, *(path for path in self._blobs.rglob("*") if path.is_dir())]
+        self._seen = self._stamp()
+
+    def _stamp(self) -> tuple[int, list[int]]:
+        """A number that every commit changes, and those that a file which comes or goes changes in its folder."""
         (version,) = next(iter(self._own.execute("PRAGMA data_version")))
-        return int(version), tuple(sorted(_files(self._blobs)))
+        return int(version), [folder.stat().st_mtime_ns for folder in self._folders]
 
     def digest(self) -> str:
-        """One digest of every row of every table and of every stored file."""
+        """One digest of every row of every table and of the list of stored files."""
         whole = sha256()
         tables = self._own.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
         for (table,) in tables:
             rows = self._own.execute(f'SELECT * FROM "{table}"').fetchall()
             whole.update(repr((table, sorted(map(repr, rows)))).encode())
-        whole.update(repr(sorted(_files(self._blobs))).encode())
+        whole.update(repr(_files(self._blobs)).encode())
         return whole.hexdigest()
 
     def close(self) -> None:
@@ -243,9 +252,4 @@ class State:
 
 
 def _files(folder: Path) -> list[tuple[str, int]]:
-    return [(str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file()]
-
-
-def as_json(value: Any) -> bytes:
-    """A JSON body."""
-    return msgspec.json.encode(value)
+    return sorted((str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file())

@@ -3,9 +3,14 @@
 import asyncio
 import signal
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+
 from tests.installation import installed
+from tests.serving import served
 
 URL = "/v1/attachments?name=lease.pdf&path=/leases/"
 
@@ -27,3 +32,21 @@ async def test_a_create_whose_answer_was_lost_is_answered_after_the_restart(tmp_
         assert (await client.get(f"/v1/attachments/{there['id']}/content")).content == b"the bytes"
         unkeyed = await client.post(URL, content=b"the bytes")
         assert unkeyed.status_code == 409
+
+
+def test_fifty_threads_with_one_key_make_one_file_on_two_workers(tmp_path: Path) -> None:
+    with served(tmp_path / "data", "--workers", "2") as server:
+        token = server.token()
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k-1"}
+        start = threading.Barrier(50)
+
+        def upload(_: int) -> httpx.Response:
+            start.wait()
+            return httpx.post(server.base + URL, headers=headers, content=b"the bytes", timeout=60)
+
+        with ThreadPoolExecutor(50) as threads:
+            answers = list(threads.map(upload, range(50)))
+        assert {(answer.status_code, answer.content) for answer in answers} == {(201, answers[0].content)}
+        assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+        listed = httpx.get(f"{server.base}/v1/attachments", headers={"Authorization": f"Bearer {token}"})
+        assert [item["id"] for item in listed.json()["items"]] == [answers[0].json()["id"]]

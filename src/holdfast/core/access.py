@@ -113,14 +113,14 @@ class Sight:
         if found is None or (found.trashed_at is not None) != trashed:
             raise NotFound("attachment")
         if self.actor.scopes and not (await self.standing(found)).within:
-            raise OutOfScope
+            raise OutOfScope("attachment")
         return found
 
     async def attachment_at(self, path: str) -> Attachment | None:
         """The live attachment at a path, or None. Raises `OutOfScope`."""
         found = await self._rows.get(PathKey(self.account, path))
         if found is not None and self.actor.scopes and not (await self.standing(found)).within:
-            raise OutOfScope
+            raise OutOfScope("attachment")
         return found
 
     async def standing(self, attachment: Attachment) -> Standing:
@@ -133,7 +133,7 @@ class Sight:
         if self.actor.scopes:
             standing = await self.standing(attachment)
             if standing.within < standing.places or not standing.places:
-                raise OutOfScope
+                raise OutOfScope("attachment")
 
     async def record(self, ref: RecordRef) -> Record:
         """A record within scope. Raises `NotFound`, `OutOfScope`."""
@@ -148,13 +148,13 @@ class Sight:
         if self.actor.scopes and records:
             page = await self._rows.find(WithinQuery(self.account, records, self.actor.scopes))
             if set(page.items) != set(records):
-                raise OutOfScope
+                raise OutOfScope(records[0].type)
 
     def reach(self, path: str) -> None:
         """The path lies within the actor's folders. Raises `OutOfScope`."""
         scopes = self.actor.scopes
         if scopes and not any(isinstance(scope, PathScope) and is_below(path, scope.path) for scope in scopes):
-            raise OutOfScope
+            raise OutOfScope("folder")
 
     async def folder(self, path: str) -> Folder:
         """A folder within scope; the root is always there. Raises `OutOfScope`, whatever is there, and `NotFound`."""

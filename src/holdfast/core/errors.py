@@ -58,10 +58,14 @@ class Forbidden(HoldfastError):
 
 
 class OutOfScope(Forbidden):
-    """The thing is in the actor's account but outside its scopes; most dialects answer this as `NotFound`."""
+    """In the actor's account but outside its scopes; most dialects answer this as `NotFound` of its kind."""
 
     code = "out_of_scope"
     title = "Outside the caller's scope"
+
+    def __init__(self, kind: str = "resource") -> None:
+        super().__init__()
+        self.kind = kind
 
 
 class NotFound(HoldfastError):

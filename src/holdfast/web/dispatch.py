@@ -119,6 +119,7 @@ class Dispatcher:
         """Answer one request, whatever happens."""
         began = perf_counter()
         wire = Wire(scope, receive, send, self._pace)
+        del receive, send
         call, failure = self._call(scope, wire, began)
         endpoint = self._traffic.unrouted
         self._traffic.in_flight += 1
@@ -134,6 +135,8 @@ class Dispatcher:
                 reply = await self._handled(call, endpoint)
                 status = reply.status
                 await self._deliver(call, reply)
+            except Aborted:
+                raise
             except Exception as error:  # noqa: BLE001 the last resort: nothing may leave unanswered
                 reply = self._refusal(call, error)
                 status = reply.status
@@ -144,6 +147,8 @@ class Dispatcher:
             status = 499 if wire.gone else status
         finally:
             elapsed = perf_counter() - began
+            wire.release()
+            failure = None  # its traceback names this frame
             self._traffic.in_flight -= 1
             if seat is not None:
                 self._crowd.leave(seat, upload=upload)
@@ -233,8 +238,6 @@ class Dispatcher:
 
     def _refusal(self, call: Call, error: Exception) -> Reply:
         """The failure in the words of the dialect that owns the path."""
-        if isinstance(error, Aborted):
-            raise error
         if call.wire.started:
             _log.error("the answer broke off", exc_info=error, extra={"request_id": call.request_id})
             raise Aborted(type(error).__name__) from error

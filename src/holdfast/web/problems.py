@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from holdfast.core import errors
-from holdfast.core.errors import HoldfastError, Incomplete, Invalid, NotFound, TooLarge
+from holdfast.core.errors import HoldfastError, Incomplete, Invalid, NotFound, OutOfScope, TooLarge
 from holdfast.web.reply import Reply, json
 
 T = TypeVar("T")
@@ -80,6 +80,7 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Forbidden: 403,
     errors.OutOfScope: 404,
     errors.NotFound: 404,
+    errors.Unrenderable: 404,
     errors.Invalid: 400,
     errors.Malformed: 400,
     errors.Incomplete: 400,
@@ -121,7 +122,12 @@ def status_of(error: HoldfastError) -> int:
 
 
 def problem(error: HoldfastError, _call: object = None) -> Reply:
-    """Problem details (RFC 9457). `type` is `about:blank` with the status' meaning; `code` is ours and stable."""
+    """Problem details (RFC 9457). `type` is `about:blank` with the status' meaning; `code` is ours and stable.
+
+    What lies outside the caller's scopes is told as what is not there: the answer does not say which.
+    """
+    if isinstance(error, OutOfScope):
+        error = NotFound(error.kind)
     status = status_of(error)
     details = Problem(
         "about:blank",

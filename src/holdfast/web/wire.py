@@ -143,6 +143,15 @@ class Wire:
         if self._is_open():
             self.close = self._stuck = True
 
+    def release(self) -> None:
+        """The exchange is over: let go of the server's ends.
+
+        The server closes the connection of an unread body when nothing refers to them any more; a failure that is
+        part of a cycle with its own traceback would keep them until the garbage collector comes by.
+        """
+        self._receive = _nothing_more
+        self._send = _nowhere
+
     async def drain(self) -> None:
         """Read and drop what is left of a refused body, within limits, so that an ordinary client sees the answer."""
         if not self._is_open() or self._stuck:
@@ -196,7 +205,8 @@ class Wire:
             if self.sent != size:
                 await self._piece(_END, size, last=True)
         except CancelledError:
-            self._raise_if_stuck(Aborted("the client reads too slowly"))
+            if self._has_stopped_itself():
+                raise Aborted("the client reads too slowly") from None
             raise
         finally:
             departure.cancel()
@@ -224,7 +234,8 @@ class Wire:
         try:
             return await self._receive()
         except CancelledError:
-            self._raise_if_stuck(TooSlow("The body arrives too slowly"))
+            if self._has_stopped_itself():
+                raise TooSlow("The body arrives too slowly") from None
             raise
         finally:
             self._window_time += loop.time() - self._since
@@ -256,16 +267,23 @@ class Wire:
         if self._task is not None:
             self._task.cancel()
 
-    def _raise_if_stuck(self, error: Exception) -> None:
-        """Turn the cancellation that we asked for ourselves into an ordinary failure."""
-        if self._stuck and self._task is not None and self._task.uncancel() == 0:
-            raise error from None
+    def _has_stopped_itself(self) -> bool:
+        """Whether the cancellation is the one that we asked for; then it is taken back."""
+        return self._stuck and self._task is not None and self._task.uncancel() == 0
 
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._task = None
+
+
+async def _nothing_more() -> Event:
+    raise Aborted("the exchange is over")
+
+
+async def _nowhere(_event: Event) -> None:
+    raise Aborted("the exchange is over")
 
 
 async def closed_after(chunks: AsyncIterator[bytes]) -> None:

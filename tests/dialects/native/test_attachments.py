@@ -349,7 +349,10 @@ class TestWhoIsAsking:
         made = await upload(client, record="contact:42")
         async with await installation.client(scopes=["record:job:7"]) as scoped:
             hidden = await scoped.get(f"/v1/attachments/{made['id']}")
-            assert hidden.status_code == 404
+            nowhere = await scoped.get("/v1/attachments/01a20494-31ed-76b0-871f-25b6ffcdc1ac")
+            assert (hidden.status_code, hidden.text) == (404, nowhere.text)
+            hidden, nowhere = [await scoped.get(f"/v1/records/contact/{id}") for id in ("42", "43")]
+            assert (hidden.status_code, hidden.text) == (404, nowhere.text)
             assert (await scoped.get("/v1/attachments")).json()["items"] == []
             me = (await scoped.get("/v1/me")).json()
             assert me["scopes"] == ["record:job:7"]

@@ -1,0 +1,65 @@
+"""The full crowd: 3,000 stalled uploads, 500 slow readers, 10,000 cut uploads. Prints counts; 1 if one is wrong."""
+
+import asyncio
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.contents import SETTINGS
+from tests.rude.clients import many_descriptors
+from tests.rude.house import OWN, Holdings
+from tests.rude.scenes import crowded, cut_off, figures
+from tests.serving import served
+
+WRITERS, READERS, CUTS = 3000, 500, 10_000
+SLACK = 1.05
+
+
+def shown(held: Holdings) -> str:
+    """In one line."""
+    return f"{held.descriptors} descriptors, {len(held.files)} temporary files, {held.resident >> 20} MiB resident"
+
+
+async def main() -> int:
+    """Both scenes, each after a first time that warms the server up."""
+    wrong: list[str] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(many_descriptors(16384))
+        server = stack.enter_context(served(folder / "data", "--demo", settings=SETTINGS))
+        client = stack.enter_context(server.client(server.token(account="demo")))
+        first = await crowded(server, client, WRITERS, READERS, patiently=False)
+        ending = await crowded(server, client, WRITERS, READERS, patiently=True)
+        print(f"crowd of {WRITERS} stalled uploads and {READERS} readers of 1 KiB a second")
+        print(f"  before: {shown(ending.before)}\n  after:  {shown(ending.after)}")
+        print(f"  good client: {ending.good.succeeded} answers, {len(ending.good.failures)} failures")
+        print(f"  closed by the server: {ending.closed}, answered {ending.answers}")
+        print(f"  readers let go: {ending.let_go}")
+        wrong += ending.good.failures
+        wrong += ["not all were closed"] * (ending.closed != WRITERS)
+        wrong += ["readers were not let go"] * (not ending.let_go)
+        wrong += compared(first.after, ending.before, ending.after)
+
+        _, warm, _ = await cut_off(server, client, CUTS // 10, seed=1)
+        held = figures(client)
+        before, after, begun = await cut_off(server, client, CUTS, seed=2)
+        print(f"{CUTS} uploads cut at random bytes, {begun} of them inside the body")
+        print(f"  before: {shown(before)}\n  after:  {shown(after)}")
+        wrong += compared(warm, before, after)
+        wrong += ["something was stored"] * (figures(client) != held)
+    print("\n".join(wrong) or "nothing is left behind")
+    return bool(wrong)
+
+
+def compared(warm: Holdings, before: Holdings, after: Holdings) -> list[str]:
+    """What is still held and should not be."""
+    return [
+        *["descriptors"] * (after.descriptors > before.descriptors + OWN),
+        *["files"] * bool(after.files - before.files),
+        *["memory"] * (after.resident > warm.resident * SLACK),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

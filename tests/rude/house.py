@@ -1,0 +1,118 @@
+"""A server under rude clients: what it holds before and after, and a good client that works meanwhile."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.serving import Served
+
+PATIENCE = 60.0
+OWN = 1
+"""The server may have begun a new segment for the good client's uploads, and hold it open."""
+
+_BODY = b"A page of an ordinary document.\n" * 1600
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a server holds on to: open descriptors of all its processes, files on their way in, resident bytes."""
+
+    descriptors: int
+    files: frozenset[str]
+    resident: int
+
+
+def holdings(server: Served) -> Holdings:
+    """What it holds now."""
+    processes = server.processes
+    return Holdings(
+        sum(process.num_fds() for process in processes),
+        frozenset(path.name for path in (server.data / "blobs" / "tmp").iterdir()),
+        sum(process.memory_info().rss for process in processes),
+    )
+
+
+def settled(server: Served, like: Holdings) -> Holdings:
+    """What it holds once it has let go of all that it will, or when patience ends."""
+    deadline = time.monotonic() + PATIENCE
+    now = holdings(server)
+    while time.monotonic() < deadline and (now.descriptors > like.descriptors + OWN or now.files - like.files):
+        time.sleep(0.2)
+        now = holdings(server)
+    return now
+
+
+@dataclass
+class GoodClient:
+    """One who uploads, lists and downloads, over and over, and remembers how long each took in seconds."""
+
+    client: httpx.Client
+    succeeded: int = 0
+    failures: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def round(self) -> None:
+        """Upload a document, read it back, list, and throw it away."""
+        try:
+            stored = self._asked("POST", "/v1/attachments?name=page.txt&path=/good/page.txt&on_conflict=rename", _BODY)
+            path = f"/v1/attachments/{stored.json()['id']}"
+            if self._asked("GET", f"{path}/content").content != _BODY:
+                self.failures.append("other bytes came back")
+            self._asked("GET", "/v1/attachments?limit=10")
+            self._asked("DELETE", f"{path}?purge=true")
+        except httpx.HTTPError as error:
+            self.failures.append(repr(error))
+
+    def _asked(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+        began = time.perf_counter()
+        answer = self.client.request(method, path, content=content)
+        self.seconds.append(time.perf_counter() - began)
+        if answer.is_success:
+            self.succeeded += 1
+        else:
+            self.failures.append(f"{method} {path} answered {answer.status_code}")
+        return answer
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Go on in a thread for the length of the block."""
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.is_set():
+                self.round()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def percentile(self, share: float) -> float:
+        """The time that this share of the requests did not exceed."""
+        ranked = sorted(self.seconds)
+        return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def large_file(client: httpx.Client, size: int) -> str:
+    """Store a file of that many bytes; the path of its content."""
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(size >> 16):
+            yield bytes(1 << 16)
+
+    answer = client.post("/v1/attachments?name=large.bin&path=/large.bin&on_conflict=replace", content=chunks())
+    answer.raise_for_status()
+    return f"/v1/attachments/{answer.json()['id']}/content"
+
+
+def folder_of(tmp_path: Path) -> Path:
+    """Where the server of a test keeps its data."""
+    return tmp_path / "data"
