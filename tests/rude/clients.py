@@ -59,7 +59,7 @@ class Crowd:
         await self._open(count, lambda connection: self._stalled(connection, request))
 
     async def trickle(self, count: int, request: bytes, bytes_a_second: int = 1024) -> None:
-        """Open that many that ask and then read slowly."""
+        """Open that many that ask and then read slowly, or not at all."""
         await self._open(count, lambda connection: self._reading(connection, request, bytes_a_second))
 
     async def _open(self, count: int, behave: Callable[[socket.socket], "asyncio.Future[None]"]) -> None:
@@ -95,7 +95,7 @@ class Crowd:
         async def behave() -> None:
             loop = asyncio.get_running_loop()
             await loop.sock_sendall(connection, request)
-            while await loop.sock_recv(connection, pace):  # noqa: ASYNC110 slow on purpose
+            while not pace or await loop.sock_recv(connection, pace):
                 await asyncio.sleep(1)
 
         return asyncio.ensure_future(behave())

@@ -12,8 +12,8 @@ import httpx
 from tests.serving import Served
 
 PATIENCE = 60.0
-OWN = 1
-"""The server may have begun a new segment for the good client's uploads, and hold it open."""
+OWN = 4
+"""The server may meanwhile have begun a segment for the good client's uploads, or one more reader of its catalog."""
 
 _BODY = b"A page of an ordinary document.\n" * 1600
 

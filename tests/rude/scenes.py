@@ -25,14 +25,10 @@ class Ending:
     stalled: int
     closed: int
     answers: dict[str, int]
-    let_go: bool
 
 
-async def crowded(server: Served, client: httpx.Client, writers: int, readers: int, *, patiently: bool) -> Ending:
-    """Uploads that stop half-way and downloads at 1 KiB a second, both at once, with a good client in between.
-
-    `patiently` waits until the server has let go of the readers too, which it does after a minute.
-    """
+async def crowded(server: Served, client: httpx.Client, writers: int, readers: int) -> Ending:
+    """Uploads that stop half-way and downloads at 1 KiB a second, both at once, with a good client in between."""
     token = client.headers["Authorization"].removeprefix("Bearer ")
     content = large_file(client, LARGE)
     good = GoodClient(client)
@@ -43,20 +39,26 @@ async def crowded(server: Served, client: httpx.Client, writers: int, readers: i
         await stalled.stall(writers, upload)
         await slow.trickle(readers, head("GET", content, token))
         closed = await stalled.given_up(PATIENCE)
-        let_go = patiently and await _gone(server, before.descriptors)
     await stalled.leave()
     await slow.leave()
     after = await asyncio.to_thread(settled, server, before)
-    return Ending(before, after, good, writers, closed, stalled.answers, let_go)
+    return Ending(before, after, good, writers, closed, stalled.answers)
 
 
-async def _gone(server: Served, descriptors: int) -> bool:
-    """Whether the server lets go of its side of every connection but the good client's, while the readers hold on."""
-    for _ in range(int(2 * PATIENCE)):
-        if holdings(server).descriptors <= descriptors + 2:
-            return True
-        await asyncio.sleep(1)
-    return False
+async def deafened(server: Served, client: httpx.Client, readers: int) -> Holdings:
+    """Downloads of which nobody reads a byte; what the server holds when it has given them up, while they hold on."""
+    token = client.headers["Authorization"].removeprefix("Bearer ")
+    content = large_file(client, LARGE)
+    before = holdings(server)
+    deaf = Crowd(server.base)
+    await deaf.trickle(readers, head("GET", content, token), 0)
+    await asyncio.sleep(PATIENCE / 2)
+    held = holdings(server)
+    assert held.descriptors >= before.descriptors + readers, "they are gone before their time"
+    try:
+        return await asyncio.to_thread(settled, server, before)
+    finally:
+        await deaf.leave()
 
 
 def uploads_to_cut(token: str) -> list[bytes]:

@@ -31,8 +31,8 @@ def client(server: Served) -> Iterator[httpx.Client]:
 
 
 async def test_a_crowd_that_stalls_is_shown_out_and_nobody_else_notices(server: Served, client: httpx.Client) -> None:
-    first = await crowded(server, client, 300, 50, patiently=False)
-    again = await crowded(server, client, 300, 50, patiently=False)
+    first = await crowded(server, client, 300, 50)
+    again = await crowded(server, client, 300, 50)
     for ending in (first, again):
         assert ending.good.failures == []
         assert ending.good.succeeded >= 100
