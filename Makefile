@@ -26,7 +26,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races rude bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model races rude faults mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -63,6 +63,16 @@ races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
 
 rude: $(VENV)/.test ## 3,000 stalled uploads, 500 slow readers and 10,000 cut uploads, with a good client in between
 	$(BIN)/python -m tests.rude
+
+faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, restart a million rows: about 35 minutes
+	$(BIN)/python -m tests.faults.kills $(ARGS)
+	$(BIN)/python -m tests.faults.sockets
+	$(BIN)/python -m tests.faults.cuts $(ARGS)
+	$(BIN)/python -m tests.faults.refusals
+	$(BIN)/python -m tests.faults.restart
+
+mutants: $(VENV)/.test parts ## break the safety code in a hundred places and see that a test fails for each
+	$(BIN)/python -m tests.mutants
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)

@@ -240,3 +240,15 @@ class TestScopes:
     def test_a_scope_that_cannot_be_read_is_refused(self, text: str) -> None:
         with pytest.raises(Invalid):
             parse_scope(text)
+
+
+async def test_what_lies_at_a_path_is_told_only_within_scope(office: Office) -> None:
+    await office.upload("x", b"secret", folder="/closed")
+    await office.upload("x", b"told", folder="/open")
+    scoped = office.desk(scopes=["path:/open"])
+    assert (await scoped.attachments.at("/open/x")).name == "x"
+    for ask in (scoped.attachments.at, scoped.attachments.content_at):
+        with pytest.raises(OutOfScope):
+            await ask("/closed/x")
+        with pytest.raises(NotFound):
+            await ask("/open/y")

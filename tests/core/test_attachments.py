@@ -19,6 +19,7 @@ from holdfast.core.errors import (
 )
 from holdfast.core.intake import check_type_on
 from holdfast.core.model import Account, AccountSettings, ByteRange, RecordRef
+from holdfast.core.ports import BlobKey
 from tests.core.office import PAGE, Office, cut_stream, stream
 
 LEASE = "Mietvertrag für Zoë — «final».pdf"
@@ -293,3 +294,22 @@ async def test_creating_without_bytes_is_refused(office: Office) -> None:
     async with await office.desk().attachments.receive() as intake:
         with pytest.raises(Invalid):
             await office.desk().attachments.create(intake, NewAttachment("a.txt"))
+
+
+async def test_bytes_of_a_change_that_is_refused_at_the_end_go_again(office: Office) -> None:
+    """They are at rest when the path turns out to be taken."""
+    await office.upload("a", b"x" * 300_000, folder="/")
+    with pytest.raises(Conflict):
+        await office.upload("a", b"y" * 300_000, folder="/")
+    inventory = office.store._engines.inventory
+    assert inventory is not None
+    assert [stored.kind async for stored in inventory.scan()] == ["whole"]
+
+
+async def test_bytes_are_held_once_by_each_version_that_has_them(office: Office) -> None:
+    number, held = office.acme.number, []
+    for name in ("one", "two", "three"):
+        made = await office.upload(name, b"the same", folder="/")
+        blob = await office.store._engines.catalog.get(BlobKey(number, made.sha256))
+        held.append(blob and blob.refs)
+    assert held == [1, 2, 3]

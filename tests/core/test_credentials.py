@@ -1,11 +1,12 @@
 """Secrets: tokens, users, clients, sessions."""
 
+import msgspec
 import pytest
 
 from holdfast.core.access import parse_scope
 from holdfast.core.credentials import Grant
 from holdfast.core.errors import Conflict, Invalid, Unauthenticated
-from holdfast.core.ports import Window
+from holdfast.core.ports import Tx, Window
 from tests.core.office import Office
 
 READER = Grant(frozenset({"attachments.read"}), (parse_scope("type:case"),))
@@ -117,3 +118,19 @@ async def test_settings_change_one_by_one(office: Office) -> None:
     ):
         with pytest.raises(Invalid):
             await accounts.configure("acme", wrong)
+
+
+async def test_the_sessions_of_a_disabled_user_end_with_it(office: Office) -> None:
+    credentials = office.store.operator().credentials
+    user = await credentials.add_user(office.acme.number, "ada@example.com", "Ada", "correct horse", Grant())
+    session = await office.store.sign_in("ada@example.com", "correct horse", lifetime=60)
+    assert (await office.store.identify(session.secret)).id == user.id
+
+    async def disable(tx: Tx) -> None:
+        await tx.save(msgspec.structs.replace(user, disabled=True))
+
+    await office.store._engines.catalog.transact(disable)
+    with pytest.raises(Unauthenticated):
+        await office.store.identify(session.secret)
+    with pytest.raises(Unauthenticated):
+        await office.store.sign_in("ada@example.com", "correct horse", lifetime=60)

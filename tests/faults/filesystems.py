@@ -12,8 +12,8 @@ from pathlib import Path
 
 _SHUTDOWN, _WITHOUT_FLUSH = 0x8004587D, struct.pack("I", 2)
 _NEW_MOUNTS, _PRIVATE = 0x00020000, (1 << 18) | (1 << 14)
-# The smallest that each sort of filesystem can be made of, in MiB; the file behind it is sparse.
-_SIZES = {"ext4": 96, "xfs": 320}
+# In MiB; the files behind them are sparse. Each cut leaves a segment with room that was taken in advance.
+_SIZES = {"ext4": 768, "xfs": 768}
 _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q", "-f")}
 
 

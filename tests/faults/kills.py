@@ -283,7 +283,9 @@ def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         lanes = multiprocessing.get_context("fork").Pool(given.lanes)
-        parts = [(Path(folder), seed, given.lanes, given.seconds) for seed in range(given.lanes)]
+        parts = [
+            (Path(folder), seed, given.lanes, given.seconds) for seed in range(given.seed, given.seed + given.lanes)
+        ]
         figures = Figures()
         for part in lanes.starmap(lane, parts):
             figures.add(part)
@@ -297,6 +299,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
     parser.add_argument("--seconds", type=float, default=720, help="how long to go on (default: 720)")
     parser.add_argument("--lanes", type=int, default=2, help="how many processes to work with (default: 2)")
+    parser.add_argument("--seed", type=int, default=0, help="where the choices begin")
     memory = Path("/dev/shm")
     parser.add_argument("--folder", type=Path, default=memory if memory.is_dir() else None, help="where to work")
     return parser.parse_args()

@@ -7,11 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.leases import LeaseLost
 from holdfast.core.model import ByteRange, Content
 from holdfast.core.policy import Policy
 from holdfast.core.ports import AttachmentQuery, BlobQuery, LocatedQuery, PlacedQuery
 from holdfast.core.upkeep.collecting import Rules, collect
+from tests.core.office import stream
 from tests.upkeep.workshop import DAY, LARGE, MovedClock, Pausing, Workshop, all_blobs, opened
 
 SMALL, BIG = b"small", os.urandom(LARGE)
@@ -307,3 +309,20 @@ async def test_what_is_restored_in_the_last_moment_stays(workshop: Workshop) -> 
     done = await workshop.upkeep_on(Pausing(workshop.catalog, pause)).collect(Rules())
     assert done.expired == 2
     assert await office.names() == ["1"]
+
+
+async def test_bytes_that_a_row_names_after_the_first_look_stay(workshop: Workshop) -> None:
+    """An upload that waited for days between its bytes and its row, and went on in the worst moment."""
+    desk = workshop.office.desk()
+    made: list[str] = []
+    async with await desk.attachments.receive() as intake:
+        await intake.take(stream(BIG), name="late")
+        await intake.store(None)
+        workshop.clock.move(2 * DAY)
+
+        async def go_on(verb: str, what: object) -> None:
+            if isinstance(what, LocatedQuery) and not made:
+                made.append((await desk.attachments.create(intake, NewAttachment("late", folder="/"))).id)
+
+        await collect(workshop.stock(Pausing(workshop.catalog, go_on)), Policy(), Rules())
+    assert await workshop.office.bytes_of(made[0]) == BIG
