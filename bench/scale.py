@@ -45,8 +45,14 @@ class OneConnection:
 
     def ask(self, request: Request) -> Reply:
         method, path, body, headers = request
-        self.link.request(method, path, body or None, {**self.headers, **headers})
-        answer = self.link.getresponse()
+        try:
+            self.link.request(method, path, body or None, {**self.headers, **headers})
+            answer = self.link.getresponse()
+        except http.client.RemoteDisconnected:
+            # The server closes connections that were idle for its header deadline.
+            self.link.close()
+            self.link.request(method, path, body or None, {**self.headers, **headers})
+            answer = self.link.getresponse()
         return Reply(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
 
     def median_ms(self, operation: Operation, count: int) -> float:

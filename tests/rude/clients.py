@@ -95,7 +95,7 @@ class Crowd:
         async def behave() -> None:
             loop = asyncio.get_running_loop()
             await loop.sock_sendall(connection, request)
-            while not pace or await loop.sock_recv(connection, pace):
+            while not pace or await loop.sock_recv(connection, pace):  # noqa: ASYNC110 -- a slow reader is slow on purpose
                 await asyncio.sleep(1)
 
         return asyncio.ensure_future(behave())

@@ -80,7 +80,6 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Forbidden: 403,
     errors.OutOfScope: 404,
     errors.NotFound: 404,
-    errors.Unrenderable: 404,
     errors.Invalid: 400,
     errors.Malformed: 400,
     errors.Incomplete: 400,
