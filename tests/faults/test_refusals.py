@@ -27,7 +27,7 @@ def folder() -> Iterator[Path]:
 
 def test_whatever_call_fails_the_next_try_succeeds_and_a_crash_leaves_nothing_half_done(folder: Path) -> None:
     figures = Figures()
-    for part in Refusals(folder, 1, lives(1), None, stride=47).run(math.inf):
+    for part in Refusals(folder, 1, lives(1), None, stride=97).run(math.inf):
         figures.add(part)
     assert figures.losses == []
     assert figures.operations["refused"] > 40
