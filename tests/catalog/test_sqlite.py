@@ -13,8 +13,10 @@ from typing import Any
 import apsw
 import pytest
 
+from holdfast.catalog import threads
 from holdfast.catalog.inspection import damage_of, versions_of
 from holdfast.catalog.migrations import Migration, SchemaTooNew, known_migrations, migrate, schema_version
+from holdfast.catalog.reading import Reading
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.catalog.threads import Limits
 from holdfast.core.errors import Conflict, StorageFull, Unavailable
@@ -336,3 +338,35 @@ async def test_a_body_that_hides_a_move_that_broke_off_fails_all_the_same(catalo
         await catalog.transact(body)
     assert await catalog.get(FolderKey(1, "/a")) is not None
     assert await catalog.get(FolderKey(1, "/b")) is None
+
+
+@pytest.mark.parametrize("where", ["loop", "reader"])
+async def test_a_deadline_that_passes_at_the_very_end_leaves_no_snapshot_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The processor may be gone for a moment between the last row and the end of the snapshot. What is left open then
+    would hide every later change, a revoked token among them."""
+    overdue = threading.Event()
+    monkeypatch.setattr(threads, "STEPS_BETWEEN_CHECKS", 1)
+    monkeypatch.setattr(threads.Watch, "_overdue", lambda self: overdue.is_set() and self.deadline is not None)
+    page = Reading.page
+
+    def late(reading: Reading, *args: Any) -> Any:
+        found = page(reading, *args)
+        overdue.set()
+        return found
+
+    catalog = open_sqlite(path, Limits(readers=1))
+    query = AttachmentQuery(1, Window(10, total=True), under=("/",) if where == "reader" else ())
+    try:
+        await catalog.transact(adding([rows.ledger(), rows.attachment(1, folder="/")]))
+        await catalog.find(query)
+        with monkeypatch.context() as slow:
+            slow.setattr(Reading, "page", late)
+            assert (await catalog.find(query)).total == 1
+        overdue.clear()
+        await catalog.transact(adding([rows.attachment(2, folder="/")]))
+        assert await catalog.get(AttachmentKey(1, rows.attachment(2).id)) is not None
+        assert (await catalog.find(query)).total == 2
+    finally:
+        await catalog.close()

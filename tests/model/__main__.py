@@ -42,7 +42,7 @@ def main() -> int:
                 divergences += 1
                 print(f"divergence with --seed {chosen.seed + rounds}: {error}")
                 print("\n".join(getattr(error, "__notes__", ())))
-                print(*workshop.divergences[:1])
+                print(*workshop.failures[:1])
             finally:
                 workshop.close()
             taken += workshop.steps

@@ -25,7 +25,6 @@ def test_the_store_does_what_the_reference_says(tmp_path: Path) -> None:
         run_state_machine_as_test(machine_of(workshop), settings=bounded)
     finally:
         workshop.close()
-    print(sorted(workshop.counts.items()), workshop.steps)
     done = {verb for verb in (*VERBS, *LOOKS) if workshop.counts[f"{verb} done"]}
     assert done == {*VERBS, *LOOKS}
     print(f"{workshop.steps} steps, {workshop.counts['at once']} times several at once, no divergence")

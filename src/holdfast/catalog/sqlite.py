@@ -144,6 +144,8 @@ class SqliteCatalog:
             total = self._totals.known(self._reading, query, select)
             return None if total is None else self._reading.page(query, select, total)
         finally:
+            # The end is never cut short: a snapshot left open would hide all that is committed from then on.
+            self._watch.deadline = None
             self._connection.execute("COMMIT")
 
     def _find_in_thread(self, reading: Reading, query: Query[R]) -> Page[R]:

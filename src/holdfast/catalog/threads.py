@@ -269,6 +269,8 @@ class Readers:
             try:
                 return work(reading)
             finally:
+                # The end is never cut short: a snapshot left open would hide all that is committed from then on.
+                watch.deadline = None
                 connection.execute("COMMIT")
         except apsw.Error as error:
             raise core_error(error) from error
