@@ -1,5 +1,6 @@
 """Two accounts furnished alike, the names of all their things, and a way to put everything back as it was."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060f80f00010401"
     "00a5f645400000000049454e44ae426082"
 )
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -245,6 +248,17 @@ class State:
             whole.update(repr((table, sorted(map(repr, rows)))).encode())
         whole.update(repr(_files(self._blobs)).encode())
         return whole.hexdigest()
+
+    def holding_nul(self) -> list[str]:
+        """The tables with a NUL in some text, as it is or as JSON writes it."""
+        found = []
+        tables = self._own.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        for (table,) in tables:
+            for row in self._own.execute(f'SELECT * FROM "{table}"'):
+                texts = [value for value in row if isinstance(value, str)]
+                if any("\0" in text or _ESCAPED_NUL.search(text) for text in texts):
+                    found.append(str(table))
+        return found
 
     def close(self) -> None:
         self._own.close()
