@@ -80,11 +80,11 @@ def refusals(unit: str) -> Iterator[Rule]:
         yield Rule("mmap", _EPERM, 2, _PROT_WRITE | _PROT_EXEC, _PROT_WRITE | _PROT_EXEC)
         yield Rule("mprotect", _EPERM, 2, _PROT_EXEC, _PROT_EXEC)
         yield Rule("pkey_mprotect", _EPERM, 2, _PROT_EXEC, _PROT_EXEC)
-    free = said.get("RestrictNamespaces", "").split()
+    free = said.get("RestrictNamespaces", " ".join(_NAMESPACES)).split()
     for name, flag in _NAMESPACES.items():
-        if free and name not in free:
+        if name not in free:
             yield from (Rule(call, _EPERM, 0, flag, flag) for call in ("unshare", "clone"))
-    if free:
+    if "RestrictNamespaces" in said:
         yield Rule("clone3", _ENOSYS)
     families = {_FAMILIES[name] for name in said.get("RestrictAddressFamilies", "").split()}
     for family in range(_KNOWN_FAMILIES):

@@ -140,17 +140,17 @@ def test_a_cache_in_between_gives_nobody_anothers_bytes(server: Served, token: s
     cache = f"proxy_cache_path {tmp_path}/kept keys_zone=kept:1m;\n"
     keeping = "proxy_cache kept; proxy_cache_valid any 1h; add_header X-Kept $upstream_cache_status always;"
     careless = cache + NGINX.replace("proxy_buffering off;", f"proxy_buffering on; {keeping}")
-    with nginx(server.base.removeprefix("http://"), tmp_path, careless) as proxy:
-        with proxy.client(token) as one, proxy.client() as other:
-            made = one.post("/v1/attachments", params={"path": "/private.png"}, content=b"\x89PNG\r\n\x1a\n private")
-            base = f"/v1/attachments/{made.json()['id']}"
-            for path in (f"{base}/content", base, "/v1/attachments"):
-                for _ in range(2):
-                    mine = one.get(path)
-                    assert (mine.status_code, mine.headers["x-kept"]) == (200, "MISS"), path
-                theirs = other.get(path)
-                assert theirs.status_code == 401, path
-                assert b"private" not in theirs.content
-            for suffix in ("/x.css", ".css", ";.css", "%2Fx.css", "%3Bx.css"):
-                url = httpx.URL(proxy.base).copy_with(raw_path=f"{base}/content{suffix}".encode())
-                assert one.get(url).status_code == 404, suffix
+    upstream = server.base.removeprefix("http://")
+    with nginx(upstream, tmp_path, careless) as proxy, proxy.client(token) as one, proxy.client() as other:
+        made = one.post("/v1/attachments", params={"path": "/private.png"}, content=b"\x89PNG\r\n\x1a\n private")
+        base = f"/v1/attachments/{made.json()['id']}"
+        for path in (f"{base}/content", base, "/v1/attachments"):
+            for _ in range(2):
+                mine = one.get(path)
+                assert (mine.status_code, mine.headers["x-kept"]) == (200, "MISS"), path
+            theirs = other.get(path)
+            assert theirs.status_code == 401, path
+            assert b"private" not in theirs.content
+        for suffix in ("/x.css", ".css", ";.css", "%2Fx.css", "%3Bx.css"):
+            url = httpx.URL(proxy.base).copy_with(raw_path=f"{base}/content{suffix}".encode())
+            assert one.get(url).status_code == 404, suffix

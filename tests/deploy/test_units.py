@@ -79,6 +79,14 @@ def test_pictures_are_made_under_the_unit(tmp_path: Path) -> None:
     assert picture(tmp_path, UNIT) == 200
 
 
+def test_pictures_are_made_where_no_namespace_can_be_left(tmp_path: Path) -> None:
+    """As in most containers: the child stays in the server's network, held by its own filter."""
+    assert (
+        picture(tmp_path, re.sub(r"^RestrictNamespaces=.*$", "RestrictNamespaces=true", UNIT, flags=re.MULTILINE))
+        == 200
+    )
+
+
 def test_without_the_line_for_the_decoding_child_none_are(tmp_path: Path) -> None:
     """That the one above works means something."""
     less = UNIT.replace("SystemCallFilter=seccomp ", "SystemCallFilter=")
@@ -100,7 +108,7 @@ def left(before: Callable[[], None] | None) -> str:
     done = subprocess.run(
         command,
         env=environ,
-        preexec_fn=before,  # noqa: PLW1509  what it does is system calls alone
+        preexec_fn=before,
         capture_output=True,
         text=True,
         check=True,
