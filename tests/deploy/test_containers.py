@@ -52,6 +52,11 @@ def pods() -> Iterator[tuple[str, dict[str, Any], dict[str, str]]]:
 
 
 PODS = [pytest.param(*rest, id=name) for name, *rest in pods()]
+SERVERS = [
+    pytest.param(pod, labels, id=name)
+    for name, pod, labels in pods()
+    if labels["app.kubernetes.io/component"] == "server"
+]
 
 
 @pytest.mark.parametrize("path", [*COMPOSE, *MANIFESTS, DOCKER / "Dockerfile"], ids=lambda path: path.name)
@@ -149,9 +154,7 @@ def test_a_pod_runs_as_nobody_in_particular(pod: dict[str, Any], labels: dict[st
         assert {mount["name"] for mount in container["volumeMounts"]} <= declared | {"data"}
 
 
-@pytest.mark.parametrize(
-    ("pod", "labels"), [each for each in PODS if each.values[1]["app.kubernetes.io/component"] == "server"]
-)
+@pytest.mark.parametrize(("pod", "labels"), SERVERS)
 def test_a_server_is_asked_whether_it_is_ready_and_has_time_to_end(pod: dict[str, Any], labels: dict[str, str]) -> None:
     (server,) = pod["containers"]
     paths = {name: server[name]["httpGet"]["path"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
