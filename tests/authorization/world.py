@@ -170,6 +170,7 @@ class Furnisher:
         assert (await self.http.delete(f"/v1/attachments/{names['trashed']}")).status_code == 204
         names["folder"] = f"/{self.word}"
         await self.upload("placed", path=f"{names['folder']}/{self.word}.png")
+        await self.upload("shared", record=f"contact:{names['contact']}", path=f"/{self.word}-shared/file.png")
         for key in ("4hse", "4hse linked"):
             path = f"/projects/{names['4hse project']}/{self.word}-{key.replace(' ', '-')}.png"
             await self.upload(key, path=path)

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.core.access import parse_scope
 from holdfast.core.attachments import Attachments, Description, Hook
-from holdfast.core.errors import Forbidden, Invalid, NotFound, OutOfScope
+from holdfast.core.errors import Forbidden, Invalid, NotFound, OutOfScope, PartlyOutOfScope
 from holdfast.core.events import Events
 from holdfast.core.folders import Folders
 from holdfast.core.model import RecordRef
@@ -240,6 +240,22 @@ class TestScopes:
     def test_a_scope_that_cannot_be_read_is_refused(self, text: str) -> None:
         with pytest.raises(Invalid):
             parse_scope(text)
+
+
+async def test_who_sees_a_file_hears_why_it_may_not_be_changed_and_nobody_else(office: Office) -> None:
+    """A file in two folders' reach, or on a record too: whoever may not read it is told nothing of it."""
+    await office.record("case:1")
+    file = await office.upload("x", folder="/open", on="case:1")
+    change = Description(description="new")
+    reader = office.desk("attachments.read", "attachments.write", scopes=["path:/open"])
+    with pytest.raises(PartlyOutOfScope, match="not change it"):
+        await reader.attachments.describe(file.id, change)
+    with pytest.raises(PartlyOutOfScope):
+        await reader.folders.delete("/open")
+    for scope, permissions in (("path:/open", ["attachments.write"]), ("path:/closed", ["*"])):
+        with pytest.raises(OutOfScope) as refused:
+            await office.desk(*permissions, scopes=[scope]).attachments.describe(file.id, change)
+        assert not isinstance(refused.value, PartlyOutOfScope)
 
 
 async def test_what_lies_at_a_path_is_told_only_within_scope(office: Office) -> None:

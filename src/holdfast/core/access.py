@@ -10,9 +10,18 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfScope, QuotaExceeded
+from holdfast.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    PartlyOutOfScope,
+    QuotaExceeded,
+)
 from holdfast.core.idempotency import Once
 from holdfast.core.model import (
+    READ,
     ROOT,
     Account,
     Actor,
@@ -129,11 +138,15 @@ class Sight:
         return page.items[0]
 
     async def wholly(self, attachment: Attachment) -> None:
-        """Every place of the attachment is within scope, as changing it needs. Raises `OutOfScope`."""
+        """Every place of the attachment is within scope, as changing it needs.
+
+        Raises `PartlyOutOfScope` where the actor can read the attachment and so knows of it, else `OutOfScope`.
+        """
         if self.actor.scopes:
             standing = await self.standing(attachment)
             if standing.within < standing.places or not standing.places:
-                raise OutOfScope("attachment")
+                readable = standing.within and self.actor.may(READ)
+                raise PartlyOutOfScope("attachment") if readable else OutOfScope("attachment")
 
     async def record(self, ref: RecordRef) -> Record:
         """A record within scope. Raises `NotFound`, `OutOfScope`."""
