@@ -208,12 +208,6 @@ class Attachments:
             query = None if more is None else msgspec.structs.replace(query, window=more)
         return {id: tuple(links) for id, links in found.items()}
 
-    async def links_on(self, record: RecordRef, window: Window, roles: tuple[str, ...] = ()) -> Page[Link]:
-        """The links on a record. Raises `NotFound`, `OutOfScope`."""
-        sight = self._guard.see(READ)
-        await sight.record(record)
-        return await sight.find(LinkQuery(sight.account, window, record=record, roles=roles))
-
     async def link(self, id: str) -> Link:
         """One link of a live attachment within scope. Raises `NotFound`, `OutOfScope`."""
         sight = self._guard.see(READ)
