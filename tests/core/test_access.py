@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.links_of": lambda desk: desk.attachments.links_of((ID,)),
     "attachments.link": lambda desk: desk.attachments.link(ID),
     "attachments.receive": lambda desk: desk.attachments.receive(),
+    "attachments.may_place": lambda desk: desk.attachments.may_place("/a", "b"),
     "attachments.may_hang": lambda desk: desk.attachments.may_hang((Hook(REF),)),
     "attachments.describe": lambda desk: desk.attachments.describe(ID, Description()),
     "attachments.trash": lambda desk: desk.attachments.trash(ID),

@@ -179,6 +179,22 @@ class Sight:
             raise NotFound("folder")
         return found
 
+    async def taken(self, path: str) -> bool:
+        """Whether a live file or a folder is at that path."""
+        file = await self._rows.get(PathKey(self.account, path))
+        return file is not None or await self._rows.get(FolderKey(self.account, path)) is not None
+
+    async def vacant(self, path: str) -> None:
+        """Nothing is at that path, which lies within scope.
+
+        Raises `Invalid` when it is too long, `OutOfScope`, whatever is there, and `Conflict`.
+        """
+        if len(path) > MAX_PATH:
+            raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
+        self.reach(path)
+        if await self.taken(path):
+            raise Conflict(f"Something is already at {path}")
+
     async def owner(self) -> Account:
         """The account itself."""
         found = await self._rows.get(AccountKey(self.account))
@@ -280,21 +296,10 @@ class Work(Sight):
     async def place(self, folder: str, name: str) -> None:
         """Make room for `name` in a folder: within scope, nothing there yet, all folders above it exist.
 
-        Raises `OutOfScope`, `Conflict`, and `Invalid` when a file stands where a folder is needed or the path would
-        be too long.
+        Raises as `vacant` does, and `Invalid` when a file stands where a folder is needed.
         """
-        path = joined(folder, name)
-        if len(path) > MAX_PATH:
-            raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
-        self.reach(path)
-        if await self.taken(path):
-            raise Conflict(f"Something is already at {path}")
+        await self.vacant(joined(folder, name))
         await self.ensure_folder(folder)
-
-    async def taken(self, path: str) -> bool:
-        """Whether a live file or a folder is at that path."""
-        file = await self._tx.get(PathKey(self.account, path))
-        return file is not None or await self._tx.get(FolderKey(self.account, path)) is not None
 
     async def ensure_folder(self, path: str) -> None:
         """Create the folder and those above it where they are missing. Raises `Invalid` if a file is in the way."""

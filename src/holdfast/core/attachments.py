@@ -263,6 +263,14 @@ class Attachments:
             if self._policy.records == "strict" or sight.actor.scopes:
                 await sight.record(hook.record)
 
+    async def may_place(self, folder: str, name: str) -> None:
+        """Whether a new attachment may lie there now, for callers who know before the bytes arrive.
+
+        Somebody else may be there first all the same: `create` asks again. Raises `Forbidden`, `Invalid`,
+        `OutOfScope`, `Conflict`.
+        """
+        await self._guard.see(WRITE).vacant(joined(checked_folder(folder), checked_name(name)))
+
     async def create(self, intake: Intake, new: NewAttachment) -> Attachment:
         """A new attachment of the bytes received, visible and durable when this returns.
 
