@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from holdfast.blobs.disk import DiskBlobs, open_disk
-from holdfast.catalog.inspection import SchemaVersions, damage_of, migrate_file, versions_of
-from holdfast.catalog.migrations import SchemaTooNew
+from holdfast.catalog.inspection import damage_of, migrate_file, versions_of
+from holdfast.catalog.migrations import SchemaTooNew, SchemaVersions
 from holdfast.catalog.snapshots import seal as seal_file
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
