@@ -10,7 +10,8 @@ import psycopg
 
 from holdfast.catalog.lookups import FIXED, KEYS
 from holdfast.catalog.postgres.failures import may_be_tried_again, raised
-from holdfast.catalog.postgres.migrations import connected, migrate_database, postgres_migrations, schema_version
+from holdfast.catalog.postgres.inspection import facts_of
+from holdfast.catalog.postgres.migrations import Unsuitable, migrate_database
 from holdfast.catalog.postgres.reading import Asking, Rows, account_asked, page_of
 from holdfast.catalog.postgres.rows import RowStatements
 from holdfast.catalog.postgres.sessions import Session, Sessions, account_is, timeout_of
@@ -185,8 +186,12 @@ def open_postgres(dsn: str, limits: Limits | None = None) -> PostgresCatalog:
 
     Raises `SchemaTooNew`, `Unsuitable` when the setting or the database is wrong, `Unavailable`.
     """
-    with connected(dsn) as connection:
-        found = schema_version(connection)
-    if found != postgres_migrations()[-1].version:
+    facts = facts_of(dsn)
+    if facts.found != facts.known:
         migrate_database(dsn)
+        facts = facts_of(dsn)
+    if lacking := facts.without_rights:
+        raise Unsuitable(
+            f"the role has not all rights on {', '.join(lacking[:3])}; grant them as docs/postgresql.md says"
+        )
     return PostgresCatalog(dsn, limits or Limits())

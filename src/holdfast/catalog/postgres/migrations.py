@@ -55,6 +55,9 @@ def connected(dsn: str) -> Connection:
     """A connection for looking after the schema. Raises `Unsuitable` when the setting or the database is wrong."""
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=5, application_name="holdfast-schema")
+    except psycopg.ProgrammingError:
+        # What the driver says of it may quote a part of the password.
+        raise Unsuitable("this is not a connection string that PostgreSQL understands") from None
     except psycopg.Error as error:
         raise Unsuitable(one_line(error)) from error
     encoding = connection.execute("SHOW server_encoding").fetchall()[0][0]
