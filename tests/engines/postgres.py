@@ -31,6 +31,7 @@ from holdfast.catalog.postgres.settings import Limits
 VARIABLE = "HOLDFAST_TEST_POSTGRES"
 REMEDY = "The tests need PostgreSQL. Type: apt-get install --no-install-recommends postgresql"
 START_SECONDS = 60.0
+GRANT = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"
 
 
 class Cluster:
@@ -185,6 +186,7 @@ class Server:
         self._numbers = itertools.count(1)
         self._prefix = f"holdfast_test_{os.getpid()}_{secrets.token_hex(3)}"
         self._template: str | None = None
+        self._password = secrets.token_hex(8)
 
     def dsn(self, database: str, **changes: Any) -> str:
         """A connection string for one of the databases."""
@@ -201,18 +203,25 @@ class Server:
         if self._template is None:
             self._template = self.empty()
             migrate_database(self.dsn(self._template))
+            self.execute(f"CREATE ROLE {self._prefix} LOGIN PASSWORD '{self._password}' NOSUPERUSER NOBYPASSRLS")
+            self.execute(GRANT.format(role=self._prefix), self._template)
         name = f"{self._prefix}_{next(self._numbers)}"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}"')
         return name
+
+    def as_server(self, dsn: str) -> str:
+        """The same database for a role that has no more than the rights to serve from it."""
+        return make_conninfo(**{**conninfo_to_dict(dsn), "user": self._prefix, "password": self._password})
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     def close(self) -> None:
-        """Remove the template."""
+        """Remove the template and the role."""
         if self._template is not None:
             self.drop(self._template)
+            self.execute(f"DROP ROLE {self._prefix}")
 
     def execute(self, statement: str, database: str | None = None) -> list[tuple[Any, ...]]:
         """Run a statement as the server's owner; its rows."""
@@ -246,11 +255,30 @@ def fresh_database() -> Iterator[str]:
         server().drop(name)
 
 
+@contextmanager
+def serving_role(dsn: str, *, owner: bool) -> Iterator[str]:
+    """The same database for a new ordinary role, which owns its tables or has the rights that serving takes."""
+    parts = conninfo_to_dict(dsn)
+    database, role, password = str(parts["dbname"]), f"holdfast_{secrets.token_hex(4)}", secrets.token_hex(8)
+    server().execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}' NOSUPERUSER NOBYPASSRLS")
+    try:
+        if owner:
+            tables = server().execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'", database)
+            for (table,) in tables:
+                server().execute(f"ALTER TABLE {table} OWNER TO {role}", database)
+        else:
+            server().execute(GRANT.format(role=role), database)
+        yield make_conninfo(**{**parts, "user": role, "password": password})
+    finally:
+        server().execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}", database)
+        server().execute(f"DROP ROLE {role}")
+
+
 @asynccontextmanager
 async def fresh_catalog(limits: Limits | None = None) -> AsyncIterator[PostgresCatalog]:
-    """A catalog on a new database, closed and removed afterwards."""
+    """A catalog on a new database, served by an ordinary role, closed and removed afterwards."""
     with fresh_database() as dsn:
-        catalog = open_postgres(dsn, limits)
+        catalog = open_postgres(server().as_server(dsn), limits)
         try:
             yield catalog
         finally:
