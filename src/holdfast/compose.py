@@ -318,7 +318,12 @@ def _check_database(settings: Settings) -> Iterator[Finding]:
     try:
         facts = _database_facts(settings)
     except InstallationError as error:
-        yield Finding("error", "catalog", str(error).removeprefix("catalog: "), "Check HOLDFAST_CATALOG, and that the database is there and up")
+        yield Finding(
+            "error",
+            "catalog",
+            str(error).removeprefix("catalog: "),
+            "Check HOLDFAST_CATALOG, and that the database is there and up",
+        )
         return
     yield Finding("ok", "catalog", f"PostgreSQL {facts.version}, as {facts.role}")
     yield _schema_finding(facts.found, facts.known)

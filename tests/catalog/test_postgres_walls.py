@@ -38,7 +38,12 @@ async def catalog(dsn: str) -> AsyncIterator[Catalog]:
     for account, made in WORLDS.items():
         await fill(opened, account, made)
         first = made.attachments[0]
-        more: list[Any] = [rows.user(1, account), rows.client(1, account), rows.token(1, account), rows.event(1, account)]
+        more: list[Any] = [
+            rows.user(1, account),
+            rows.client(1, account),
+            rows.token(1, account),
+            rows.event(1, account),
+        ]
         more += [rows.answer(1, account), rows.blob(1, account), rows.rendition(1, account=account)]
         await opened.transact(adding([*more, rows.facts(1, account=account), rows.version(first)]))
     yield opened
@@ -102,7 +107,9 @@ async def test_a_role_without_rights_is_refused_in_one_line() -> None:
     with fresh_database() as made, serving_role(made, owner=False) as dsn:
         database = str(psycopg.conninfo.conninfo_to_dict(made)["dbname"])
         server().execute("REVOKE INSERT ON attachments FROM PUBLIC", database)
-        server().execute(f'REVOKE INSERT ON attachments FROM "{psycopg.conninfo.conninfo_to_dict(dsn)["user"]}"', database)
+        server().execute(
+            f'REVOKE INSERT ON attachments FROM "{psycopg.conninfo.conninfo_to_dict(dsn)["user"]}"', database
+        )
         with pytest.raises(Unsuitable, match="attachments") as refused:
             open_postgres(dsn)
         assert len(str(refused.value).splitlines()) == 1

@@ -190,7 +190,7 @@ class Server:
 
     def dsn(self, database: str, **changes: Any) -> str:
         """A connection string for one of the databases."""
-        return make_conninfo(**{**conninfo_to_dict(self._dsn), "dbname": database, **changes})
+        return make_conninfo(self._dsn, dbname=database, **changes)
 
     def empty(self) -> str:
         """A new database without anything in it; its name."""
@@ -211,7 +211,7 @@ class Server:
 
     def as_server(self, dsn: str) -> str:
         """The same database for a role that has no more than the rights to serve from it."""
-        return make_conninfo(**{**conninfo_to_dict(dsn), "user": self._prefix, "password": self._password})
+        return make_conninfo(dsn, user=self._prefix, password=self._password)
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
@@ -258,8 +258,11 @@ def fresh_database() -> Iterator[str]:
 @contextmanager
 def serving_role(dsn: str, *, owner: bool) -> Iterator[str]:
     """The same database for a new ordinary role, which owns its tables or has the rights that serving takes."""
-    parts = conninfo_to_dict(dsn)
-    database, role, password = str(parts["dbname"]), f"holdfast_{secrets.token_hex(4)}", secrets.token_hex(8)
+    database, role, password = (
+        str(conninfo_to_dict(dsn)["dbname"]),
+        f"holdfast_{secrets.token_hex(4)}",
+        secrets.token_hex(8),
+    )
     server().execute(f"CREATE ROLE {role} LOGIN PASSWORD '{password}' NOSUPERUSER NOBYPASSRLS")
     try:
         if owner:
@@ -268,7 +271,7 @@ def serving_role(dsn: str, *, owner: bool) -> Iterator[str]:
                 server().execute(f"ALTER TABLE {table} OWNER TO {role}", database)
         else:
             server().execute(GRANT.format(role=role), database)
-        yield make_conninfo(**{**parts, "user": role, "password": password})
+        yield make_conninfo(dsn, user=role, password=password)
     finally:
         server().execute(f"REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role}", database)
         server().execute(f"DROP ROLE {role}")

@@ -52,6 +52,8 @@ class PostgresCatalog:
         if fixed is not None:
             seconds = limits.count_seconds if isinstance(query, FiguresQuery) else limits.scan_seconds
             return fixed.page(query, await self._read(context, self._asking.fixed(fixed, query), seconds))
+        if (question := self._asking.wondering(query)) is not None:
+            self._asking.learn((await self._read(context, [question], limits.read_seconds))[0])
         select = self._asking.plan(query)
         total = query.window.total  # type: ignore[attr-defined]
         seconds = limits.scan_seconds if select.scans or total else limits.read_seconds

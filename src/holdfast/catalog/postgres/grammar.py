@@ -40,7 +40,7 @@ class PostgresGrammar:
     def names(self, pieces: Sequence[str]) -> Names:
         """As `Grammar.names`; the engine's own figures tell it with which piece to begin."""
         match = Sql("n.piece = ?", (pieces[0],))
-        for piece in pieces[1:]:
+        for piece in pieces[1 :: max(1, len(pieces) // MOST_PIECES)]:
             match += Sql(
                 " AND n.attachment IN (SELECT o.attachment FROM attachment_names o WHERE o.piece = ?)", (piece,)
             )
@@ -77,12 +77,6 @@ class _Member:
     def is_literal(self, name: str) -> Sql:
         """As `Operand.is_literal`; text is in quotes where a literal is not."""
         return Sql("coalesce((") + self._value + f")::text = '{name}', FALSE)"
-
-
-def piece_choice(pieces: Sequence[str]) -> Sequence[str]:
-    """Few of the pieces, far from each other: the names that have them are tested in whole anyway."""
-    step = max(1, -(-len(pieces) // MOST_PIECES))
-    return pieces[::step]
 
 
 def openings_column(folded: str) -> str:

@@ -33,6 +33,7 @@ RETURNING
     set_config('lock_timeout', $5, false),
     set_config('idle_in_transaction_session_timeout', $6, false),
     set_config('jit', 'off', false),
+    set_config('max_parallel_workers_per_gather', '0', false),
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)
 """

@@ -78,6 +78,8 @@ class PostgresTx:
         if fixed is not None:
             found = await self._ask(context, self._asking.fixed(fixed, query))
             return fixed.page(query, [each.rows for each in found])
+        if (question := self._asking.wondering(query)) is not None:
+            self._asking.learn((await self._ask(context, [question]))[0].rows)
         select = self._asking.plan(query)
         statements = self._asking.window(query, select)
         return page_of(query, select, [each.rows for each in await self._ask(context, statements)])
