@@ -106,7 +106,7 @@ def _spelled(name: str, value: Scalar) -> Iterator[str]:
 
 
 def _reached(document: str, keys: Sequence[str]) -> Sql:
-    return Sql(f"(document({document})" + " -> CAST(? AS text)" * len(keys) + ")", tuple(keys))
+    return Sql(f"(CAST({document} AS json)" + " -> CAST(? AS text)" * len(keys) + ")", tuple(keys))
 
 
 def _figure(value: Scalar) -> Any:  # noqa: ANN401 -- a type of the engine's driver

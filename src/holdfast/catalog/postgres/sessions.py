@@ -68,13 +68,29 @@ class Session:
 
         Outside a transaction they are one by themselves. Raises `psycopg.Error`, and `TimeoutError` without an answer.
         """
-        cursors = []
-        async with asyncio.timeout(seconds), self.connection.pipeline():
-            for statement in statements:
-                cursor = self.connection.cursor()
-                await cursor.execute(statement.text.encode(), statement.args or None)
-                cursors.append(cursor)
+        cursors: list[AsyncCursor[Any]] = []
+        failure: psycopg.Error | None = None
+        async with asyncio.timeout(seconds):
+            try:
+                async with self.connection.pipeline():
+                    failure = await self._send(statements, cursors)
+            except psycopg.Error as error:
+                # Once a statement has failed, all that follow it are said to have been left out.
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return [await _result(cursor) for cursor in cursors]
+
+    async def _send(self, statements: Sequence[Statement], cursors: list[AsyncCursor[Any]]) -> psycopg.Error | None:
+        """Send until all is sent, or an answer says that one has failed already."""
+        for statement in statements:
+            cursor = self.connection.cursor()
+            try:
+                await cursor.execute(statement.text.encode(), statement.args or None)
+            except psycopg.Error as error:
+                return error
+            cursors.append(cursor)
+        return None
 
     async def undo(self) -> None:
         """Roll back what is open; a connection on which that fails is closed."""

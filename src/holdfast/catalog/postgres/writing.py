@@ -14,7 +14,7 @@ from holdfast.catalog.lookups import FIXED, KEYS
 from holdfast.catalog.postgres.failures import may_be_tried_again, raised
 from holdfast.catalog.postgres.reading import Asking, account_asked, page_of
 from holdfast.catalog.postgres.rows import Change, RowStatements, account_of
-from holdfast.catalog.postgres.sessions import Result, Session, account_is
+from holdfast.catalog.postgres.sessions import Result, Session, account_is, timeout_of
 from holdfast.catalog.postgres.settings import Limits
 from holdfast.catalog.postgres.wording import Statement
 from holdfast.core.errors import Conflict
@@ -167,7 +167,7 @@ class PostgresTx:
             return []
         self._begun = True
         level = "READ COMMITTED" if alone else "REPEATABLE READ"
-        return [Statement(f"BEGIN ISOLATION LEVEL {level}")]
+        return [Statement(f"BEGIN ISOLATION LEVEL {level}"), timeout_of(self._limits.transaction_seconds)]
 
     def _naming(self, context: str | None) -> list[Statement]:
         if context is None or context == self._account:

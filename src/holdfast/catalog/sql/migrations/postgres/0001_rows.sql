@@ -185,11 +185,6 @@ $$;
 
 -- ---------------------------------------------------------------- JSON
 
--- A stored object for a condition to look into. Nothing that the server stores holds the escape of NUL, which the engine
--- could not turn into text.
-CREATE FUNCTION document(stored TEXT) RETURNS JSON IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
-RETURN CASE WHEN strpos(stored, '\u0000') > 0 THEN replace(stored, '\u0000', '\uffff') ELSE stored END::json;
-
 CREATE FUNCTION json_words(value JSON) RETURNS TEXT IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql
 RETURN CASE WHEN json_typeof(value) = 'string' THEN (value #>> '{}') COLLATE "C" END;
 
