@@ -1,6 +1,6 @@
 """What was read once is not read again, and yet nobody sees anything but what was committed last."""
 
-import subprocess
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 import apsw
 import msgspec
 import pytest
+
 from holdfast.catalog.remembered import BYTES, Changes, Remembered, busy
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import Conflict, Unavailable
@@ -100,7 +101,8 @@ async def main():
 
 asyncio.run(main())
 """
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+    done = await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", code)
+    assert await done.wait() == 0
     assert await catalog.get(TokenKey(TOKEN.sha256)) is None
 
 
@@ -182,5 +184,5 @@ def test_the_number_starts_again_after_the_largest(path: Path) -> None:
 
 async def test_a_file_that_cannot_be_shared_is_told(tmp_path: Path) -> None:
     (tmp_path / "catalog.db-changes").mkdir()
-    with pytest.raises(Unavailable, match="catalog.db-changes cannot be used"):
+    with pytest.raises(Unavailable, match=r"catalog\.db-changes cannot be used"):
         open_sqlite(tmp_path / "catalog.db")
