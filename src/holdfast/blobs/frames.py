@@ -11,7 +11,7 @@ end of a group that nobody was told about.
 
 import struct
 from collections.abc import Sequence
-from zlib import crc32
+from zlib_ng.zlib_ng import crc32
 
 import msgspec
 
