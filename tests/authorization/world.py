@@ -205,6 +205,7 @@ class State:
         self._blobs = house.settings.data / "blobs"
         self._own = apsw.Connection(str(local_path(house.settings.catalog)))
         self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
+        self._changes = house.store._engines.catalog._changes  # type: ignore[attr-defined]
         self._kept = apsw.Connection(":memory:")
         with self._kept.backup("main", self._own, "main") as copying:
             copying.step()
@@ -219,7 +220,13 @@ class State:
             copying.step()
         # They are known by a count of changes that has just been turned back.
         self._totals._known.clear()
+        self.forget()
         self._look()
+
+    def forget(self) -> None:
+        """Let nothing that was read before be remembered, as after a commit."""
+        self._changes.begin()
+        self._changes.end()
 
     def moved(self) -> bool:
         """Whether any transaction was committed, or any file came or went, since this was last asked."""

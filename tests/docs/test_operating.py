@@ -18,6 +18,8 @@ from holdfast.core.policy import Policy
 from holdfast.dialects.native import NATIVE, paging
 from holdfast.media import cage, renditions
 from holdfast.settings import Settings
+from holdfast.transport import connection
+from holdfast.transport.connection import Patience
 from holdfast.web import body, content
 from holdfast.web.logs import Line
 from holdfast.web.problems import STATUS
@@ -81,7 +83,8 @@ def test_settings_that_pages_name_exist() -> None:
         ("contents over 256 KiB", PAYLOAD_MAX == 256 * 1024, OPERATING),
         ("a file of up to 128 MiB", SEGMENT_SIZE == 128 * MIB, OPERATING),
         ("up to 30 seconds", serving.DRAIN_SECONDS == 30, OPERATING),
-        ("10 seconds and 256 KiB", (serving.HEAD_SECONDS, serving.READ_BUFFER) == (10, 262144), OPERATING),
+        ("10 seconds and 32 KiB", (Patience().head, connection.MAX_HEAD) == (10, 32768), OPERATING),
+        ("between two requests after 75", Patience().idle == 75, OPERATING),
         ("as far as it may, up to\n65536", serving.OPEN_FILES == 65536, OPERATING),
         ("512 MiB more", cage.MEMORY_BYTES == 512 * MIB, OPERATING),
         ("share 64 MiB of buffers", disk._BUFFERS == 64 * MIB, OPERATING),

@@ -144,7 +144,7 @@ def serve(call: Call, content: Content, *, inline: bool = False, headers: Header
     req = call.req
     etag = etag_of(content)
     modified = content.modified_at // 1_000_000
-    plain = not any(name in _ASKING for name, _ in req.scope["headers"])
+    plain = _ASKING.isdisjoint([name for name, _ in req.scope["headers"]])
     failed = None if plain else evaluate(req, etag, modified)
     validators: Headers = (("ETag", etag), ("Last-Modified", http_date(modified)))
     if failed is not None:
