@@ -13,7 +13,6 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py(?:::\w+)+)`")
 LATER = {
     "console",
     "export of lists",
-    "PostgreSQL",
     "resumable uploads",
     "S3",
     "signed links",

@@ -71,13 +71,7 @@ def load_application(settings: Settings) -> "Application":
             "property_deck": settings.property_deck_rate_limit or None,
             "propops": settings.propops_rate_limit or None,
         },
-        choices={
-            "propops": {
-                "disposition": settings.propops_disposition,
-                "address_rate": settings.propops_rate_limit,
-            },
-            "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
-        },
+        choices=dialect_choices(settings),
         address_requests=settings.address_requests or None,
         address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
@@ -88,6 +82,24 @@ def load_application(settings: Settings) -> "Application":
         stop=(store.close, duties.stop),
     )
     return build(store, named(chosen), options)
+
+
+def dialect_choices(settings: Settings) -> dict[str, dict[str, str | int]]:
+    """What the settings say of each API, under the API's name and by its own names."""
+    return {
+        "propops": {"disposition": settings.propops_disposition, "address_rate": settings.propops_rate_limit},
+        "case_iq": {
+            "upload_limit": int(settings.case_iq_upload_limit),
+            "files_per_case": settings.case_iq_files_per_case,
+            "token_endpoint": settings.case_iq_token_endpoint,
+        },
+        "four_hse": {
+            "token_seconds": settings.four_hse_token_seconds,
+            "refresh_seconds": settings.four_hse_refresh_seconds,
+            "delete_without_force": settings.four_hse_delete_without_force,
+        },
+        "navarik": {"token_days": settings.navarik_token_days},
+    }
 
 
 def _plan(settings: Settings) -> Plan:
