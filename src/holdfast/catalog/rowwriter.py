@@ -1,11 +1,13 @@
 """Rows into tables: insert, update and delete of every kind of row, and what the adapter keeps beside them."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, cast
 
 import apsw
 
 from holdfast.catalog import rowcodec as codec
+from holdfast.catalog.batch import Batch, Columns, Name
 from holdfast.catalog.folding import fold, name_pieces
 from holdfast.core.errors import Conflict
 from holdfast.core.model import (
@@ -29,23 +31,16 @@ from holdfast.core.model import (
 )
 from holdfast.core.ports import MoveTree, Row, Scalar
 
-
-class Name(NamedTuple):
-    """What the index should hold for an attachment's name: its pieces, None once it is gone."""
-
-    pieces: str | None
-    is_new: bool = False
-
-
-Names = dict[int, Name]
+_PARAMETER: Final = re.compile(r":[a-z0-9_]+")
+_AT_ONCE: Final = 64
 _Verb = Callable[[Any], None]
 
 
 class RowWriter:
     """Writes rows on one connection, inside a transaction that somebody else begins and ends.
 
-    `touched`, `counted` and `names` gather, until they are taken away, the accounts whose lists may have changed, those
-    whose ledger was saved and so counts the change already, and the names that are still to be indexed.
+    `touched`, `counted` and `batch` gather, until they are taken away, the accounts whose lists may have changed, those
+    whose ledger was saved and so counts the change already, and the rows that are still to be written.
     """
 
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
@@ -53,7 +48,7 @@ class RowWriter:
         self._sql = statements
         self.touched: set[int] = set()
         self.counted: set[int] = set()
-        self.names: Names = {}
+        self.batch = Batch()
         self._write: Mapping[type[Any], tuple[_Verb, _Verb]] = {
             Account: (self._add_account, self._save_account),
             Ledger: (self._add_ledger, self._save_ledger),
@@ -62,13 +57,13 @@ class RowWriter:
             Token: (self._add_token, self._save_token),
             Record: (self._add_record, self._save_record),
             Attachment: (self._add_attachment, self._save_attachment),
-            Version: (self._add_version, self._save_version),
-            Blob: (self._add_blob, self._save_blob),
+            Version: (self._keep, self._save_version),
+            Blob: (self._keep, self._save_blob),
             Rendition: (self._add_rendition, self._save_rendition),
             MediaFacts: (self._add_facts, self._save_facts),
             Link: (self._add_link, self._save_link),
             Folder: (self._add_folder, self._save_folder),
-            Event: (self._add_event, self._save_event),
+            Event: (self._keep, self._save_event),
             Lease: (self._add_lease, self._save_lease),
             StoredAnswer: (self._add_answer, self._save_answer),
         }
@@ -110,14 +105,31 @@ class RowWriter:
         """Delete the row and what goes with it."""
         self._remove[type(row)](row)
 
-    def write_names(self, names: Names) -> None:
-        """Bring the name index to this state."""
-        for key in sorted(names):
-            name = names[key]
+    def write(self, batch: Batch) -> None:
+        """Write all that was kept back, rows of one kind in one statement."""
+        for ledger in batch.ledgers.values():
+            self._save_ledger(ledger)
+        for statement, rows in batch.inserts.items():
+            self._insert(statement, rows)
+        names = sorted(batch.names.items())
+        for key, name in names:
             if not name.is_new:
                 self._run("name_remove", key)
-            if name.pieces:
-                self._run("name_add", key, name.pieces)
+        self._insert("name_add", [(key, name.pieces) for key, name in names if name.pieces])
+        batch.written()
+
+    def _insert(self, statement: str, rows: Sequence[Columns]) -> None:
+        head, _, values = self._sql[statement].partition("VALUES ")
+        one = _PARAMETER.sub("?", values)
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            text = f"{head}VALUES {', '.join([one] * len(some))}"
+            self._connection.execute(text, [value for row in some for value in row]).fetchall()
+
+    def _keep(self, row: Row) -> None:
+        self.batch.keep(row)
+        if isinstance(row, Version):
+            self.touched.add(row.account)
 
     def touch(self, account: int) -> None:
         """Tell that something in the account's lists may have changed."""
@@ -237,7 +249,7 @@ class RowWriter:
         self._run("attachment_add", *args)
         key = self._connection.last_insert_rowid()
         self.touched.add(row.account)
-        self.names[key] = Name(name_pieces(row.account, folded), is_new=True)
+        self.batch.names[key] = Name(name_pieces(row.account, folded), is_new=True)
         for name, value in codec.indexed_properties(row.properties):
             self._run("property_add", row.account, name, value, key)
 
@@ -261,7 +273,7 @@ class RowWriter:
         self._run("attachment_save", *args)
         self.touched.add(row.account)
         if row.name != name:
-            self.names[key] = Name(name_pieces(row.account, folded))
+            self.batch.names[key] = Name(name_pieces(row.account, folded))
         if derived[1] != trashed:
             self._run("links_trashed", derived[1], key)
         if properties != before:
@@ -290,21 +302,12 @@ class RowWriter:
             self._run("property_remove", row.account, name, value, key)
         self._run("attachment_remove", key)
         self.touched.add(row.account)
-        self.names[key] = Name(None)
-
-    def _add_version(self, row: Version) -> None:
-        args = (row.number, row.name, row.media_type, row.size, row.sha256, row.created_at, row.created_by)
-        self._run("version_add", row.account, row.attachment, *args)
-        self.touched.add(row.account)
+        self.batch.names[key] = Name(None)
 
     def _save_version(self, row: Version) -> None:
         args = (row.name, row.media_type, row.size, row.sha256, row.created_at, row.created_by)
         self._must("version_save", *args, row.number, row.account, row.attachment)
         self.touched.add(row.account)
-
-    def _add_blob(self, row: Blob) -> None:
-        args = (row.account, row.sha256, row.size, row.locator, row.refs, row.created_at, row.idle_since)
-        self._run("blob_add", *args, row.damaged_at)
 
     def _save_blob(self, row: Blob) -> None:
         args = (row.size, row.locator, row.refs, row.created_at, row.idle_since, row.damaged_at)
@@ -342,10 +345,6 @@ class RowWriter:
     def _save_folder(self, row: Folder) -> None:
         self._must("folder_save", row.created_at, row.created_by, row.account, row.path)
         self.touched.add(row.account)
-
-    def _add_event(self, row: Event) -> None:
-        data = codec.encode(row.data)
-        self._run("event_add", row.account, row.number, row.at, row.actor, row.kind, row.subject, data)
 
     def _save_event(self, row: Event) -> None:
         data = codec.encode(row.data)
