@@ -60,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"secret": True},
         ),
     ] = ""
+    catalog_connections: Annotated[
+        int, Meta(description="Connections of each server process to a PostgreSQL catalog, at most.", ge=1, le=1000)
+    ] = 10
     blobs: Annotated[
         str,
         Meta(
@@ -405,7 +408,7 @@ def _check_store(setting: str, url: str, *, local: str, remote: str) -> None:
     if parts.scheme == local:
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise SettingsError(setting, f"write {local}:/// and an absolute path, such as {local}:///srv/holdfast")
-    elif parts.scheme != remote or not parts.netloc:
+    elif parts.scheme != remote or not (parts.netloc or (remote == "postgresql" and "host=" in parts.query)):
         raise SettingsError(setting, f"expected {local}:///path or {remote}://…")
 
 

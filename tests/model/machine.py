@@ -98,7 +98,9 @@ VERBS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "change_record": {"ref": refs, "parents": parents, "attributes": attributes},
     "delete_record": {"ref": refs, "cascade": st.booleans()},
 }
-WEIGHTS = {"create": 5, "register": 3, "link": 4, "describe": 2, "restore": 2, "unlink": 2, "relink": 2, "move_folder": 2}
+WEIGHTS = {
+    "create": 5, "register": 3, "link": 4, "describe": 2, "restore": 2, "unlink": 2, "relink": 2, "move_folder": 2,
+}  # fmt: skip
 
 orders = st.builds(
     lambda field, down: (Order(field, descending=down),),

@@ -5,17 +5,18 @@ the writer's thread a turn at the interpreter's lock, so the common rows are rea
 group, and the others go out together, many in one statement.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from holdfast.catalog.rowcodec import encode
+from holdfast.catalog.rowargs import ADD
 from holdfast.core.model import Blob, Event, Ledger, Version
 from holdfast.core.ports import AccountKey, BlobKey, Key, LedgerKey, RecordKey, Row, Scalar
 
 UNKNOWN: Final = object()
 REMEMBERED: Final = frozenset({AccountKey, BlobKey, LedgerKey, RecordKey})
 """Rows that the bodies of a group ask for again and again, and one that is asked for before it is added."""
+
+KEPT: Final = frozenset({Blob, Event, Version})
+"""Rows that are inserted together when the group ends."""
 
 Columns = tuple[Scalar, ...]
 
@@ -44,8 +45,8 @@ class Batch:
 
     def keep(self, row: Row) -> None:
         """Insert it later: an event, a version, or a blob that is known not to be there."""
-        name, columns = _INSERTS[type(row)]
-        self.inserts.setdefault(name, []).append(columns(row))
+        name, columns = ADD[type(row)](row)
+        self.inserts.setdefault(name, []).append(columns)
         if isinstance(row, Blob):
             self.known[BlobKey(row.account, row.sha256)] = row
 
@@ -71,22 +72,3 @@ class Batch:
         """Begin anew."""
         self.known.clear()
         self.written()
-
-
-def _version(row: Version) -> Columns:
-    content = (row.media_type, row.size, row.sha256)
-    return (row.account, row.attachment, row.number, row.name, *content, row.created_at, row.created_by)
-
-
-def _event(row: Event) -> Columns:
-    return (row.account, row.number, row.at, row.actor, row.kind, row.subject, encode(row.data))
-
-
-def _blob(row: Blob) -> Columns:
-    times = (row.created_at, row.idle_since, row.damaged_at)
-    return (row.account, row.sha256, row.size, row.locator, row.refs, *times)
-
-
-_INSERTS: Mapping[type[Any], tuple[str, Any]] = MappingProxyType(
-    {Version: ("version_add", _version), Event: ("event_add", _event), Blob: ("blob_add", _blob)}
-)

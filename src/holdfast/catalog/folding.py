@@ -65,11 +65,7 @@ def name_pieces(account: int, folded: str) -> str:
 
 def _pieces(account: int, folded: str) -> set[str]:
     pieces = {_trigram(account, folded[at : at + 3]) for at in range(len(folded) - 2)}
-    for at, here in enumerate(folded):
-        if _in_word(here) and begins_word(folded, at):
-            pieces.add(_opening(account, here))
-            pieces.add(_opening(account, folded[at : at + 2]))
-    return pieces
+    return pieces | {_opening(account, opening) for opening in word_openings(folded)}
 
 
 def _ascii_pieces(account: int, folded: str) -> set[str]:
@@ -83,11 +79,22 @@ def _ascii_pieces(account: int, folded: str) -> set[str]:
     return pieces
 
 
+def word_openings(folded: str) -> set[str]:
+    """The first one and two characters of every word of a folded name."""
+    starts = [at for at, here in enumerate(folded) if _in_word(here) and begins_word(folded, at)]
+    return {folded[at : at + length] for at in starts for length in (1, 2)}
+
+
 def part_pieces(account: int, part: str) -> tuple[str, ...]:
     """The pieces that every name holding this part has; none if the index cannot help."""
     if len(part) > 2:
         return tuple(dict.fromkeys(_trigram(account, part[at : at + 3]) for at in range(len(part) - 2)))
-    return (_opening(account, part),) if _in_word(part[0]) else ()
+    return (_opening(account, part),) if begins_in_word(part) else ()
+
+
+def begins_in_word(part: str) -> bool:
+    """Whether a part begins with a letter, digit or mark: only then does it matter where in a name it stands."""
+    return _in_word(part[0])
 
 
 def prefix_end(prefix: str) -> str | None:

@@ -16,6 +16,7 @@ import msgspec
 from holdfast.catalog.batch import Batch
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.reading import Reading
+from holdfast.catalog.remembered import Changes
 from holdfast.catalog.rowwriter import RowWriter
 from holdfast.catalog.writing import SqliteTx
 from holdfast.core.errors import Unavailable
@@ -76,8 +77,9 @@ class Writer:
     success before the commit is durable.
     """
 
-    def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
+    def __init__(self, connection: apsw.Connection, changes: Changes, statements: Mapping[str, str]) -> None:
         self._connection = connection
+        self._changes = changes
         self._reading = Reading(connection, statements)
         self._rows = RowWriter(connection, statements)
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -132,7 +134,7 @@ class Writer:
                     break
             self._write(jobs, batch)
             committing = True
-            self._connection.execute("COMMIT")
+            self._commit()
         except apsw.Error as error:
             self._fail(jobs or [first], self._failure(error, committing=committing))
         except _GroupLost as error:
@@ -191,6 +193,13 @@ class Writer:
         for job in jobs:
             if job.error is None:
                 self._run(job, batch, careful=True)
+
+    def _commit(self) -> None:
+        self._changes.begin()
+        try:
+            self._connection.execute("COMMIT")
+        finally:
+            self._changes.end()
 
     def _failure(self, error: apsw.Error, *, committing: bool) -> Exception:
         failure = core_error(error, self._connection.system_errno)
