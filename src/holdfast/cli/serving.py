@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,16 +40,17 @@ def serve(
 ) -> None:
     """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
     settings = read_settings(config, data=data, host=host, port=port, workers=workers)
-    listening = _listen(settings)
-    host, port = listening[0].getsockname()[:2]
-    settings = read_settings(config, data=data, host=host, port=port, workers=workers)
-    _set_up_logging(settings)
-    _raise_open_files()
-    _prepare(settings)
-    if demo:
-        _print_demo(settings)
-    _log.info("serving %s at %s", settings.data, _base_url(settings))
-    raise typer.Exit(_run(settings, listening))
+    with ExitStack() as held:
+        listening = [held.enter_context(each) for each in _listen(settings)]
+        host, port = listening[0].getsockname()[:2]
+        settings = read_settings(config, data=data, host=host, port=port, workers=workers)
+        _set_up_logging(settings)
+        _raise_open_files()
+        _prepare(settings)
+        if demo:
+            _print_demo(settings)
+        _log.info("serving %s at %s", settings.data, _base_url(settings))
+        raise typer.Exit(_run(settings, listening))
 
 
 def load_application(settings: Settings) -> "Application":
