@@ -26,7 +26,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races rude faults mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model engines races rude faults mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -57,6 +57,9 @@ matrix: $(VENV)/.test ## ask every route in every role and scope, and print how 
 
 model: $(VENV)/.test ## hold the store against its model for STEPS steps
 	$(BIN)/python -m tests.model --steps $(STEPS) $(ARGS)
+
+engines: $(VENV)/.test parts ## all suites of the store and its APIs, whole, on each pair of a catalog and a place for contents
+	$(BIN)/python -m pytest --engines all -s tests/conformance tests/journeys tests/core tests/accounts tests/authorization tests/model $(ARGS)
 
 races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
 	$(BIN)/python -m tests.races --rounds $(ROUNDS) $(ARGS)

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -212,6 +213,12 @@ class Server:
     def as_server(self, dsn: str) -> str:
         """The same database for a role that has no more than the rights to serve from it."""
         return make_conninfo(dsn, user=self._prefix, password=self._password)
+
+    def url(self, dsn: str) -> str:
+        """The same as `as_server`, as settings write it."""
+        parts = conninfo_to_dict(self.as_server(dsn))
+        user, secret, database = parts.pop("user"), parts.pop("password"), parts.pop("dbname")
+        return f"postgresql://{user}:{secret}@/{database}?{urlencode(parts)}"
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
