@@ -18,6 +18,7 @@ class Cutter:
         self._target = target
         self._word = word
         self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     @property
@@ -36,12 +37,16 @@ class Cutter:
         self._server.close()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._serving, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuses:
             writer.transport.abort()
             return
+        mine = asyncio.current_task()
+        assert mine is not None
+        self._serving.add(mine)
+        mine.add_done_callback(self._serving.discard)
         upstream, downstream = await asyncio.open_connection(*self._target)
         tasks = [
             asyncio.ensure_future(self._up(reader, downstream, writer)),

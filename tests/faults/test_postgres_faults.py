@@ -149,7 +149,8 @@ async def test_a_server_that_is_away_is_unavailable_and_never_waited_for(cluster
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_commit_whose_answer_is_lost_happens_once(cluster: Cluster, database: str, when: Any) -> None:
-    """Cut before it, the commit did not reach the server, and the body runs again; cut after it, it did."""
+    """Cut before it, the commit does not reach the server, and the body runs again; cut after it, the server may have
+    begun to carry it out when it is asked, or has been told that it is too late."""
     open_postgres(cluster.dsn(database))
     async with cutter("127.0.0.1", cluster.port, COMMIT) as way:
         catalog = open_postgres_through(cluster, database, way.port)
@@ -162,7 +163,7 @@ async def test_a_commit_whose_answer_is_lost_happens_once(cluster: Cluster, data
             numbers.append(await catalog.transact(uploading(f"a{n}", ran)))
         assert numbers == list(range(1, 26))
         assert way.made == 25
-        assert len(ran) == (25 if when == "after" else 50)
+        assert len(ran) == 50 if when == "before" else 25 <= len(ran) <= 50
         assert [number for _, number in await ids(catalog)] == list(range(25, 0, -1))
         await catalog.close()
 
