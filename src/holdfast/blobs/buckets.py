@@ -22,7 +22,8 @@ Bucket = S3Store | GCSStore | AzureStore
 
 SCHEMES = ("s3", "gs", "az")
 
-_HOUR = 3600.0
+# Each caller has its own limit; a body may be read for as long as its reader takes.
+_DAY = 24 * 3600.0
 # A start with a wrong address should say so soon.
 _CHECK_SECONDS = 5.0
 
@@ -57,25 +58,33 @@ class Doors(msgspec.Struct, frozen=True):
     again: Bucket
 
 
-def open_doors(options: BucketOptions, *, retries: int, within: float, request: float) -> Doors:
-    """Name the bucket, without asking anything of it. Times in seconds: `within` all attempts of a request, and one
-    attempt, `request`. Raises `BucketError`."""
-    return Doors(
-        once=_open(options, retries=0, within=within, request=_HOUR * 24),
-        again=_open(options, retries=retries, within=within, request=request),
-    )
+class Retries(msgspec.Struct, frozen=True):
+    """How often the driver repeats what failed, by itself: `most` times `within`, with pauses from `first` to
+    `longest`, while each attempt has `request`. Times in seconds."""
+
+    most: int
+    within: float
+    request: float
+    first: float = 0.1
+    longest: float = 5.0
+
+
+def open_doors(options: BucketOptions, retries: Retries) -> Doors:
+    """Name the bucket, without asking anything of it. Raises `BucketError`."""
+    once = Retries(0, retries.within, _DAY)
+    return Doors(once=_open(options, once), again=_open(options, retries))
 
 
 def check(options: BucketOptions) -> None:
     """List the bucket once; blocks. Raises `BucketError`."""
-    bucket = _open(options, retries=1, within=_CHECK_SECONDS, request=_CHECK_SECONDS)
+    bucket = _open(options, Retries(1, _CHECK_SECONDS, _CHECK_SECONDS))
     try:
         next(iter(bucket.list(chunk_size=1)), None)
     except FAILURES as error:
         raise _problem(options, read_answer(error)) from None
 
 
-def _open(options: BucketOptions, *, retries: int, within: float, request: float) -> Bucket:
+def _open(options: BucketOptions, retries: Retries) -> Bucket:
     parts = urlsplit(options.url)
     make: dict[str, Callable[..., Bucket]] = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
     settings: dict[str, Any] = _s3_settings(options) if parts.scheme == "s3" else {}
@@ -83,11 +92,15 @@ def _open(options: BucketOptions, *, retries: int, within: float, request: float
         return make[parts.scheme](
             parts.netloc,
             prefix=unquote(parts.path).strip("/") or None,
-            client_options=_client(options, request),
+            client_options=_client(options, retries.request),
             retry_config={
-                "max_retries": retries,
-                "retry_timeout": timedelta(seconds=within),
-                "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5), "base": 2},
+                "max_retries": retries.most,
+                "retry_timeout": timedelta(seconds=retries.within),
+                "backoff": {
+                    "init_backoff": timedelta(seconds=retries.first),
+                    "max_backoff": timedelta(seconds=retries.longest),
+                    "base": 2,
+                },
             },
             **settings,
         )

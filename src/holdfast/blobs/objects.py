@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from holdfast.blobs import keys
 from holdfast.blobs.answers import FAILURES, Answer, unavailable
-from holdfast.blobs.buckets import BucketOptions, Doors, open_doors
+from holdfast.blobs.buckets import BucketOptions, Doors, Retries, open_doors
 from holdfast.blobs.calling import Caller, Failed, Patience, Refused
 from holdfast.blobs.keys import ObjectAt
 from holdfast.blobs.sending import ObjectWriter, Sender, Sizes, request_seconds
@@ -37,12 +37,9 @@ def open_objects(
 ) -> "ObjectBlobs":
     """The store below the URL's prefix, without asking anything of it. Raises `BucketError`."""
     sizes, patience = sizes or Sizes(), patience or Patience()
-    doors = open_doors(
-        options,
-        retries=patience.attempts - 1,
-        within=patience.within,
-        request=request_seconds(sizes.part, patience.answer),
-    )
+    request = request_seconds(sizes.part, patience.answer)
+    retries = Retries(patience.attempts - 1, patience.within, request, patience.first_pause, patience.longest_pause)
+    doors = open_doors(options, retries)
     return ObjectBlobs(doors, Caller(patience), sizes, entropy)
 
 

@@ -44,12 +44,19 @@ class Sizes(msgspec.Struct, frozen=True):
         """What an upload in parts holds: parts under way, the one that is being filled, and what is handed over."""
         return self.part * (self.parallel + 1) + 2 * _BATCH
 
+    @property
+    def most(self) -> int:
+        """The most that one upload holds: when what it held is handed over to be sent in parts."""
+        return self.held + self.sending + _BATCH
+
 
 def sizes_for(largest: int) -> Sizes:
     """Sizes with which a body of that many bytes needs no more parts than a store takes."""
     usual = Sizes()
-    part = max(usual.part, -(-largest // (MOST_PARTS - 1) // MIB + 1) * MIB) if largest > usual.part * MOST_PARTS else 0
-    return msgspec.structs.replace(usual, part=part, total=max(usual.total, 8 * part)) if part else usual
+    if largest <= usual.part * MOST_PARTS:
+        return usual
+    sizes = msgspec.structs.replace(usual, part=(largest // MOST_PARTS // MIB + 1) * MIB)
+    return msgspec.structs.replace(sizes, total=max(usual.total, 4 * sizes.most))
 
 
 def request_seconds(size: int, answer: float) -> float:
@@ -90,23 +97,22 @@ class Pipe:
     def abandon(self) -> None:
         """Let whoever takes the pieces fail instead of coming to an end."""
         self._abandoned = True
-        self._wake(None)
+        self._drain()
+        self._pieces.put_nowait(None)
 
     def close(self) -> None:
         """Nobody takes pieces any more."""
         self._closed = True
-        self._wake(None)
+        self._drain()
 
     def drop(self) -> None:
         """As `abandon`, from whichever thread."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.abandon)
 
-    def _wake(self, piece: bytes | None) -> None:
+    def _drain(self) -> None:
         with contextlib.suppress(asyncio.QueueEmpty):
             self._pieces.get_nowait()
-        with contextlib.suppress(asyncio.QueueFull):
-            self._pieces.put_nowait(piece)
 
 
 class Sender:
@@ -114,7 +120,7 @@ class Sender:
 
     def __init__(self, doors: Doors, caller: Caller, sizes: Sizes, entropy: Entropy) -> None:
         self.sizes = sizes
-        self.budget = Budget(sizes.total, caller.patience.queue)
+        self.budget = Budget(sizes.total, sizes.most, caller.patience.queue)
         self._doors = doors
         self._caller = caller
         self._entropy = entropy
@@ -249,7 +255,7 @@ class ObjectWriter:
         if self._received is not None or self._cancelled:
             raise RuntimeError("this writer takes no more bytes")
         if self._parts is None:
-            await self._share.grow(len(self._body) + len(chunk))
+            await self._share.grow(min(len(self._body) + len(chunk), self._sender.sizes.most))
         self._body += chunk
         self._size += len(chunk)
         if self._parts is not None:
@@ -289,7 +295,7 @@ class ObjectWriter:
 
     async def _begin(self) -> None:
         sizes = self._sender.sizes
-        await self._share.grow(len(self._body) + sizes.sending)
+        await self._share.grow(sizes.most)
         self._parts = self._sender.begin(self._account)
         weakref.finalize(self, self._parts.pipe.drop)
         await self._hand_on(self._parts)
