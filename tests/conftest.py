@@ -7,6 +7,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from holdfast.blobs.buckets import BucketOptions
+from tests.engines import objects
 from tests.engines.pairs import PAIRS, fresh_pair
 
 # A deadline measures the machine, not the code; and a run on main must not fail by the luck of a seed.
@@ -51,3 +53,29 @@ def engines(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Any]]:
     """
     with fresh_pair(request.param) as settings:
         yield settings
+
+
+@pytest.fixture(scope="session")
+def object_store() -> objects.ObjectStore:
+    """An object store for all tests of the run; each takes a place of its own in it."""
+    return objects.shared_store()
+
+
+@pytest.fixture(scope="session")
+def signing_store() -> Iterator[objects.ObjectStore]:
+    """One that checks signatures."""
+    with objects.rclone() as store:
+        yield store
+
+
+@pytest.fixture
+def object_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What opens the stores above, where the driver and every child process look for it."""
+    for variable, value in objects.CREDENTIALS.items():
+        monkeypatch.setenv(variable, value)
+
+
+@pytest.fixture
+def bucket(object_store: objects.ObjectStore, object_credentials: None) -> BucketOptions:
+    """A place of one test alone: hand it to `open_objects`, or `object_settings(bucket)` to a process."""
+    return object_store.fresh()
