@@ -76,6 +76,7 @@ def load_application(settings: Settings) -> "Application":
         address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
+        shared_rates=settings.workers > 1 or not settings.catalog.startswith("sqlite:"),
         ready=store.probe,
         figures=duties.figures,
         start=(store.start, *((duties.start,) if settings.upkeep else ())),
