@@ -3,19 +3,20 @@
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from holdfast.blobs.disk import DiskBlobs, open_disk
-from holdfast.catalog.inspection import SchemaVersions, damage_of, migrate_file, versions_of
-from holdfast.catalog.migrations import SchemaTooNew
+from holdfast.catalog.inspection import damage_of, migrate_file, versions_of
+from holdfast.catalog.migrations import SchemaTooNew, SchemaVersions
 from holdfast.catalog.snapshots import seal as seal_file
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.policy import Policy
+from holdfast.core.ports import Catalog
 from holdfast.core.store import Engines, Store
 from holdfast.media.renditions import CagedRenditions
 from holdfast.media.sniff import sniff
@@ -24,6 +25,9 @@ from holdfast.settings import BUCKETS, Settings, local_path
 
 if TYPE_CHECKING:
     from holdfast.blobs.objects import ObjectBlobs
+    from holdfast.catalog.postgres.inspection import DatabaseFacts
+
+T = TypeVar("T")
 
 BACKUP_MARKER = "backup.json"
 """The file that is in a backup's folder once a backup is complete."""
@@ -74,7 +78,7 @@ def open_store(settings: Settings) -> Store:
         renderer=CagedRenditions(),
         inventory=blobs,
         segments=blobs.segments if isinstance(blobs, DiskBlobs) else None,
-        snapshots=catalog,
+        snapshots=catalog if isinstance(catalog, SqliteCatalog) else None,
     )
     policy = Policy(
         upload_limit=int(settings.upload_limit),
@@ -131,12 +135,34 @@ def open_spare(location: str, settings: Settings) -> "DiskBlobs | ObjectBlobs":
 
 def catalog_place(settings: Settings) -> Path:
     """Where the catalog's file is, or will be. Raises `InstallationError` when it is none."""
-    return _sqlite_path(settings)
+    if on_postgres(settings):
+        raise InstallationError(
+            "catalog: backup and restore are for catalogs in a file; rows in PostgreSQL are copied by pg_dump, and "
+            "contents after them, as docs/postgresql.md says"
+        )
+    return local_path(settings.catalog)
+
+
+def on_postgres(settings: Settings) -> bool:
+    """Whether rows are kept in PostgreSQL."""
+    return settings.catalog.startswith("postgresql:")
+
+
+def is_installed(settings: Settings) -> bool:
+    """Whether there is a catalog already. Raises `InstallationError`."""
+    if on_postgres(settings):
+        return _database_facts(settings).found > 0
+    return catalog_place(settings).exists()
 
 
 def catalog_damage(settings: Settings) -> tuple[str, ...]:
-    """What the engine itself says is wrong with the catalog. Raises `InstallationError`."""
-    path = _sqlite_path(settings)
+    """What the engine itself says is wrong with the catalog; PostgreSQL has tools of its own for that.
+
+    Raises `InstallationError`.
+    """
+    if on_postgres(settings):
+        return ()
+    path = catalog_place(settings)
     try:
         return damage_of(path)
     except HoldfastError as error:
@@ -154,7 +180,11 @@ def seal(path: Path) -> None:
 def migrate(settings: Settings) -> SchemaVersions:
     """Bring the schema up to date; the version found, and the one reached. Raises `InstallationError`."""
     _refuse_half_restored(settings)
-    path = _sqlite_path(settings)
+    if on_postgres(settings):
+        from holdfast.catalog.postgres.migrations import migrate_database  # noqa: PLC0415 -- a driver few need
+
+        return _on_database(lambda: migrate_database(settings.catalog))
+    path = catalog_place(settings)
     _make_folder(path.parent)
     try:
         return migrate_file(path)
@@ -169,8 +199,14 @@ def _refuse_half_restored(settings: Settings) -> None:
         raise InstallationError(f"data: {settings.data} is being restored; run holdfast restore again to finish it")
 
 
-def _open_catalog(settings: Settings) -> SqliteCatalog:
-    path = _sqlite_path(settings)
+def _open_catalog(settings: Settings) -> Catalog:
+    if on_postgres(settings):
+        from holdfast.catalog.postgres.catalog import open_postgres  # noqa: PLC0415 -- a driver few need
+        from holdfast.catalog.postgres.settings import Limits  # noqa: PLC0415
+
+        limits = Limits(connections=settings.catalog_connections)
+        return _on_database(lambda: open_postgres(settings.catalog, limits))
+    path = catalog_place(settings)
     _make_folder(path.parent)
     try:
         return open_sqlite(path)
@@ -178,6 +214,23 @@ def _open_catalog(settings: Settings) -> SqliteCatalog:
         raise InstallationError(f"catalog: {error}") from None
     except HoldfastError as error:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def _on_database(work: Callable[[], T]) -> T:
+    from holdfast.catalog.postgres.migrations import Unsuitable  # noqa: PLC0415 -- a driver few need
+
+    try:
+        return work()
+    except (SchemaTooNew, Unsuitable) as error:
+        raise InstallationError(f"catalog: {error}") from None
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {error.detail}") from None
+
+
+def _database_facts(settings: Settings) -> "DatabaseFacts":
+    from holdfast.catalog.postgres.inspection import facts_of  # noqa: PLC0415 -- a driver few need
+
+    return _on_database(lambda: facts_of(settings.catalog))
 
 
 def _open_blobs(settings: Settings) -> "DiskBlobs | ObjectBlobs":
@@ -215,12 +268,6 @@ def _open_bucket(url: str, settings: Settings) -> "ObjectBlobs":
         raise InstallationError(f"{_SETTING_OF[error.about]}: {url}: {error}") from None
 
 
-def _sqlite_path(settings: Settings) -> Path:
-    if not settings.catalog.startswith("sqlite:"):
-        raise InstallationError("catalog: only sqlite:/// catalogs can be opened by this version")
-    return local_path(settings.catalog)
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -235,8 +282,11 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
     """What is wrong with this installation and how to mend it; `open_files` is the limit the server would have."""
     yield _check_folder(settings.data)
     yield _check_space(settings.data)
-    yield _check_schema(settings)
-    yield from _check_catalog(settings)
+    if on_postgres(settings):
+        yield from _check_database(settings)
+    else:
+        yield _check_schema(settings)
+        yield from _check_catalog(settings)
     yield _check_blobs(settings)
     if open_files < FEW_FILES:
         yield Finding(
@@ -287,14 +337,17 @@ def _check_space(folder: Path) -> Finding:
 
 
 def _check_schema(settings: Settings) -> Finding:
-    path = _sqlite_path(settings)
+    path = catalog_place(settings)
     if not path.exists():
         return Finding("warning", "schema", f"{path} is not there", "It is made when the server first starts")
     try:
         versions = versions_of(path)
     except HoldfastError as error:
         return Finding("error", "schema", error.detail, "Restore the catalog from a backup")
-    found, known = versions.found, versions.known
+    return _schema_finding(versions.found, versions.known)
+
+
+def _schema_finding(found: int, known: int) -> Finding:
     if found > known:
         return Finding("error", "schema", f"Version {found} is newer than {known}", "Install a newer Holdfast")
     if found < known:
@@ -302,8 +355,46 @@ def _check_schema(settings: Settings) -> Finding:
     return Finding("ok", "schema", f"Version {found}")
 
 
+def _check_database(settings: Settings) -> Iterator[Finding]:
+    try:
+        facts = _database_facts(settings)
+    except InstallationError as error:
+        yield Finding(
+            "error",
+            "catalog",
+            str(error).removeprefix("catalog: "),
+            "Check HOLDFAST_CATALOG, and that the database is there and up",
+        )
+        return
+    yield Finding("ok", "catalog", f"PostgreSQL {facts.version}, as {facts.role}")
+    yield _schema_finding(facts.found, facts.known)
+    if facts.without_rights:
+        tables = ", ".join(facts.without_rights)
+        yield Finding(
+            "error", "rights", f"{facts.role} lacks some on {tables}", "Grant them as docs/postgresql.md says"
+        )
+    if facts.passes_walls or facts.without_wall:
+        detail = f"{facts.role} passes through row-level security"
+        if facts.without_wall:
+            detail = f"Not on {', '.join(facts.without_wall)}"
+        remedy = "Serve as an ordinary role, as docs/postgresql.md says"
+        yield Finding("warning", "wall between accounts", detail, remedy)
+    if not facts.is_durable:
+        remedy = "Set fsync and full_page_writes to on"
+        yield Finding("error", "durability", "The database loses what it has confirmed when the power fails", remedy)
+    if not facts.has_checksums:
+        remedy = "pg_checksums --enable, while the database is stopped"
+        yield Finding("warning", "checksums", "The database would not notice a page that its disk has changed", remedy)
+    wanted = settings.catalog_connections * settings.workers
+    level: Literal["ok", "error"] = "error" if wanted > facts.connections else "ok"
+    detail = f"This server opens up to {wanted}, the database takes {facts.connections} from all its clients"
+    yield Finding(
+        level, "connections", detail, "Lower catalog_connections or raise max_connections" * (level == "error")
+    )
+
+
 def _check_catalog(settings: Settings) -> Iterator[Finding]:
-    path = _sqlite_path(settings)
+    path = catalog_place(settings)
     if not path.exists():
         return
     problems: tuple[str, ...]

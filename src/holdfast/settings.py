@@ -63,6 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             extra={"secret": True},
         ),
     ] = ""
+    catalog_connections: Annotated[
+        int, Meta(description="Connections of each server process to a PostgreSQL catalog, at most.", ge=1, le=1000)
+    ] = 10
     blobs: Annotated[
         str,
         Meta(
@@ -105,6 +108,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     case_iq_upload_limit: Annotated[Size, Meta(description="Largest upload through the Case IQ API.")] = Size(
         50 * 10**6
     )
+    case_iq_files_per_case: Annotated[
+        int, Meta(description="Files that one case may hold through the Case IQ API.", ge=1)
+    ] = 1000
+    case_iq_token_endpoint: Annotated[
+        Literal["on", "off"], Meta(description="Whether Case IQ's clients can sign in by OAuth; off: 404.")
+    ] = "on"  # noqa: S105 a switch
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30
@@ -131,6 +140,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_rate: Annotated[
         Size, Meta(description="Bytes a second that verifying in the background reads; 0 is no limit.")
     ] = Size(16 * 2**20)
+    four_hse_token_seconds: Annotated[
+        int, Meta(description="Seconds that a session of the 4HSE API lives.", ge=1, le=31_536_000)
+    ] = 300
+    four_hse_refresh_seconds: Annotated[
+        int, Meta(description="Seconds for which it can be renewed.", ge=1, le=31_536_000)
+    ] = 1800
+    four_hse_delete_without_force: Annotated[
+        Literal["never", "unlinked"],
+        Meta(description="What the 4HSE API deletes without force: nothing, or what nothing is linked to."),
+    ] = "never"
+    navarik_token_days: Annotated[
+        int, Meta(description="Days that a token of the Navarik Bridge API lives.", ge=1, le=3650)
+    ] = 12
     property_deck_rate_limit: Annotated[
         int, Meta(description="Requests a minute and user through the Property Deck API; 0 is no limit.", ge=0)
     ] = 60
@@ -425,7 +447,7 @@ def _check_store(setting: str, url: str, *, local: str, remote: tuple[str, ...])
     if parts.scheme == local:
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise SettingsError(setting, f"write {local}:/// and an absolute path, such as {local}:///srv/holdfast")
-    elif parts.scheme not in remote or not parts.netloc:
+    elif parts.scheme not in remote or not (parts.netloc or (parts.scheme == "postgresql" and "host=" in parts.query)):
         raise SettingsError(setting, f"expected {local}:///path or {'://…, '.join(remote)}://…")
 
 

@@ -70,6 +70,13 @@ PATH: tuple[Place, ...] = ("path",)
 BOTH: tuple[Place, ...] = ("record", "path")
 ACCOUNT: tuple[Place, ...] = ("account",)
 
+SHARED: dict[str, Any] = {
+    "fields": {"id": "shared", "number": "=1"},
+    "places": BOTH,
+    "outside": dict.fromkeys(("in", "path", "type"), 403),
+}
+"""A file on a record and at a path, for those who reach one of them: they see it, and hear why it stays as it is."""
+
 NATIVE: dict[str, Row] = {
     "POST /v1/attachments": change(form={"record": "contact:{contact}"}, file="file", ok=201),
     "GET /v1/attachments": listing("file"),
@@ -80,6 +87,11 @@ NATIVE: dict[str, Row] = {
     "GET /v1/attachments/{id}": read(fields=ID),
     "PATCH /v1/attachments/{id}": change(fields=ID, json={"description": "new"}),
     "DELETE /v1/attachments/{id}": change(fields=ID, ok=204),
+    "GET /v1/attachments/{id}?partly": read(fields={"id": "shared"}, places=BOTH),
+    "PATCH /v1/attachments/{id}?partly": change(json={"description": "new"}, **SHARED),
+    "DELETE /v1/attachments/{id}?partly": change(ok=204, **SHARED),
+    "PUT /v1/attachments/{id}/content?partly": change(READ, WRITE, first=(READ,), raw=b"third", **SHARED),
+    "POST /v1/attachments/{id}/versions/{number}/restore?partly": change(**SHARED),
     "DELETE /v1/attachments/{id}?purge=true": change(PURGE, fields=ID, ok=204),
     "POST /v1/attachments/{id}/restore": change(fields={"id": "trashed"}),
     "GET /v1/attachments/{id}/content": read(fields=ID, ranged=True),

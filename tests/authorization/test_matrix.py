@@ -151,6 +151,7 @@ async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stag
             for world in (stage.theirs, stage.nowhere):
                 stage.trace.take()
                 stage.state.moved()
+                stage.state.forget()
                 answer = await ask(stage.client, form, world, caller, stage.account)
                 statements = stage.trace.take()
                 moved = stage.state.moved()

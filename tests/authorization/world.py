@@ -1,5 +1,6 @@
 """Two accounts furnished alike, the names of all their things, and a way to put everything back as it was."""
 
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060f80f00010401"
     "00a5f645400000000049454e44ae426082"
 )
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class Furnisher:
         assert (await self.http.delete(f"/v1/attachments/{names['trashed']}")).status_code == 204
         names["folder"] = f"/{self.word}"
         await self.upload("placed", path=f"{names['folder']}/{self.word}.png")
+        await self.upload("shared", record=f"contact:{names['contact']}", path=f"/{self.word}-shared/file.png")
         for key in ("4hse", "4hse linked"):
             path = f"/projects/{names['4hse project']}/{self.word}-{key.replace(' ', '-')}.png"
             await self.upload(key, path=path)
@@ -201,6 +205,7 @@ class State:
         self._blobs = house.settings.data / "blobs"
         self._own = apsw.Connection(str(local_path(house.settings.catalog)))
         self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
+        self._changes = house.store._engines.catalog._changes  # type: ignore[attr-defined]
         self._kept = apsw.Connection(":memory:")
         with self._kept.backup("main", self._own, "main") as copying:
             copying.step()
@@ -215,7 +220,13 @@ class State:
             copying.step()
         # They are known by a count of changes that has just been turned back.
         self._totals._known.clear()
+        self.forget()
         self._look()
+
+    def forget(self) -> None:
+        """Let nothing that was read before be remembered, as after a commit."""
+        self._changes.begin()
+        self._changes.end()
 
     def moved(self) -> bool:
         """Whether any transaction was committed, or any file came or went, since this was last asked."""
@@ -245,6 +256,17 @@ class State:
             whole.update(repr((table, sorted(map(repr, rows)))).encode())
         whole.update(repr(_files(self._blobs)).encode())
         return whole.hexdigest()
+
+    def holding_nul(self) -> list[str]:
+        """The tables with a NUL in some text, as it is or as JSON writes it."""
+        found = []
+        tables = self._own.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
+        for (table,) in tables:
+            for row in self._own.execute(f'SELECT * FROM "{table}"'):
+                texts = [value for value in row if isinstance(value, str)]
+                if any("\0" in text or _ESCAPED_NUL.search(text) for text in texts):
+                    found.append(str(table))
+        return found
 
     def close(self) -> None:
         self._own.close()

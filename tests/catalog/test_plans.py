@@ -77,8 +77,8 @@ STREAMED: list[Query[Any]] = [
 async def test_a_page_streams_from_an_index(catalog: SqliteCatalog, query: Query[Any]) -> None:
     select = Reading(catalog._connection, load_statements()).plan(query)
     found = steps(catalog, select.rows.text, select.rows.args)
-    # `p` is the page itself, chosen from an index before the rows are read.
-    scans = [step for step in found if step.startswith("SCAN") and step != "SCAN p"]
+    # `p` is the page itself, chosen from an index before the rows are read; a constant row is no row of a table.
+    scans = [step for step in found if step.startswith("SCAN") and step not in {"SCAN p", "SCAN CONSTANT ROW"}]
     assert [step for step in scans if "VIRTUAL TABLE INDEX" not in step] == []
     # The last term alone sorts what shares all others: the few versions of one attachment.
     assert [step for step in found if "TEMP B-TREE" in step and "LAST TERM" not in step] == []

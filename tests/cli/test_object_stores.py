@@ -206,4 +206,4 @@ def _begin_and_leave(server: Served, path: str, authorization: str) -> None:
 def _connections(server: Served, bucket: BucketOptions) -> int:
     port = urlsplit(bucket.endpoint).port
     lines = [line for process in server.processes for line in process.net_connections("tcp")]
-    return sum(1 for line in lines if line.raddr and line.raddr[1] == port)
+    return sum(getattr(line.raddr, "port", None) == port for line in lines)

@@ -1,18 +1,32 @@
 """The adapters that have to conform."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from holdfast.catalog.sqlite import open_sqlite
 from holdfast.core.ports import Catalog
+from tests.engines.postgres import fresh_catalog
 
-CATALOGS: dict[str, Callable[[Path], Catalog]] = {"sqlite": lambda folder: open_sqlite(folder / "catalog.db")}
+
+@asynccontextmanager
+async def _sqlite(folder: Path) -> AsyncIterator[Catalog]:
+    catalog = open_sqlite(folder / "catalog.db")
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+CATALOGS: dict[str, Callable[[Path], AbstractAsyncContextManager[Catalog]]] = {
+    "sqlite": _sqlite,
+    "postgres": lambda _: fresh_catalog(),
+}
 
 
 @pytest.fixture(params=CATALOGS)
 async def catalog(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Catalog]:
-    opened = CATALOGS[request.param](tmp_path)
-    yield opened
-    await opened.close()
+    async with CATALOGS[request.param](tmp_path) as opened:
+        yield opened

@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.core.access import parse_scope
 from holdfast.core.attachments import Attachments, Description, Hook
-from holdfast.core.errors import Forbidden, Invalid, NotFound, OutOfScope
+from holdfast.core.errors import Forbidden, Invalid, NotFound, OutOfScope, PartlyOutOfScope
 from holdfast.core.events import Events
 from holdfast.core.folders import Folders
 from holdfast.core.model import RecordRef
@@ -29,9 +29,9 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.versions": lambda desk: desk.attachments.versions(ID, PAGE),
     "attachments.links": lambda desk: desk.attachments.links(ID, PAGE),
     "attachments.links_of": lambda desk: desk.attachments.links_of((ID,)),
-    "attachments.links_on": lambda desk: desk.attachments.links_on(REF, PAGE),
     "attachments.link": lambda desk: desk.attachments.link(ID),
     "attachments.receive": lambda desk: desk.attachments.receive(),
+    "attachments.may_place": lambda desk: desk.attachments.may_place("/a", "b"),
     "attachments.may_hang": lambda desk: desk.attachments.may_hang((Hook(REF),)),
     "attachments.describe": lambda desk: desk.attachments.describe(ID, Description()),
     "attachments.trash": lambda desk: desk.attachments.trash(ID),
@@ -50,7 +50,6 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "records.put": lambda desk: desk.records.put(NewRecord(REF)),
     "records.change": lambda desk: desk.records.change(REF, RecordChange()),
     "records.delete": lambda desk: desk.records.delete(REF),
-    "records.links": lambda desk: desk.records.links(REF, PAGE),
     "folders.get": lambda desk: desk.folders.get("/a"),
     "folders.find": lambda desk: desk.folders.find(EntryQuery(1, PAGE)),
     "folders.create": lambda desk: desk.folders.create("/a"),
@@ -240,6 +239,22 @@ class TestScopes:
     def test_a_scope_that_cannot_be_read_is_refused(self, text: str) -> None:
         with pytest.raises(Invalid):
             parse_scope(text)
+
+
+async def test_who_sees_a_file_hears_why_it_may_not_be_changed_and_nobody_else(office: Office) -> None:
+    """A file in two folders' reach, or on a record too: whoever may not read it is told nothing of it."""
+    await office.record("case:1")
+    file = await office.upload("x", folder="/open", on="case:1")
+    change = Description(description="new")
+    reader = office.desk("attachments.read", "attachments.write", scopes=["path:/open"])
+    with pytest.raises(PartlyOutOfScope, match="not change it"):
+        await reader.attachments.describe(file.id, change)
+    with pytest.raises(PartlyOutOfScope):
+        await reader.folders.delete("/open")
+    for scope, permissions in (("path:/open", ["attachments.write"]), ("path:/closed", ["*"])):
+        with pytest.raises(OutOfScope) as refused:
+            await office.desk(*permissions, scopes=[scope]).attachments.describe(file.id, change)
+        assert not isinstance(refused.value, PartlyOutOfScope)
 
 
 async def test_what_lies_at_a_path_is_told_only_within_scope(office: Office) -> None:

@@ -1,15 +1,13 @@
 """Names and numbers that the pages give are those of the code."""
 
 import re
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 
 from holdfast import compose
+from holdfast.blobs import disk, reading
 from holdfast.blobs.disk import SEGMENT_SIZE
 from holdfast.blobs.frames import PAYLOAD_MAX
 from holdfast.cli import serving
@@ -18,16 +16,20 @@ from holdfast.core.errors import OutOfScope
 from holdfast.core.model import PERMISSIONS, AccountSettings
 from holdfast.core.policy import Policy
 from holdfast.dialects.native import NATIVE, paging
+from holdfast.media import cage, renditions
 from holdfast.settings import Settings
+from holdfast.transport import connection
+from holdfast.transport.connection import Patience
 from holdfast.web import body, content
 from holdfast.web.logs import Line
 from holdfast.web.problems import STATUS
 from holdfast.web.wire import Pace
 from tests.house.source import PROJECT
-from tests.serving import Served, free_port, served
+from tests.serving import served
 
 OPERATING = (PROJECT / "docs" / "operating.md").read_text(encoding="utf-8")
 API = (PROJECT / "docs" / "api.md").read_text(encoding="utf-8")
+PAGES = sorted((PROJECT / "docs").rglob("*.md"))
 MIB = 2**20
 
 
@@ -81,8 +83,13 @@ def test_settings_that_pages_name_exist() -> None:
         ("contents over 256 KiB", PAYLOAD_MAX == 256 * 1024, OPERATING),
         ("a file of up to 128 MiB", SEGMENT_SIZE == 128 * MIB, OPERATING),
         ("up to 30 seconds", serving.DRAIN_SECONDS == 30, OPERATING),
-        ("10 seconds and 256 KiB", (serving.HEAD_SECONDS, serving.READ_BUFFER) == (10, 262144), OPERATING),
+        ("10 seconds and 32 KiB", (Patience().head, connection.MAX_HEAD) == (10, 32768), OPERATING),
+        ("between two requests after 75", Patience().idle == 75, OPERATING),
         ("as far as it may, up to\n65536", serving.OPEN_FILES == 65536, OPERATING),
+        ("512 MiB more", cage.MEMORY_BYTES == 512 * MIB, OPERATING),
+        ("share 64 MiB of buffers", disk._BUFFERS == 64 * MIB, OPERATING),
+        ("at most 256 KiB", reading.CHUNK == 256 * 1024, OPERATING),
+        ("at most 10 seconds", renditions.WALL_SECONDS == 10, OPERATING),
         ("warns below 4096", compose.FEW_FILES == 4096, OPERATING),
         ("for 60 seconds is cut", Pace().send_deadline == 60, OPERATING),
         ("5 seconds or 64 MiB", (Pace().drain_seconds, Pace().drain_bytes) == (5, 64 * MIB), OPERATING),
@@ -100,59 +107,20 @@ def test_numbers_are_those_of_the_code(text: str, value: bool, page: str) -> Non
     assert value, text
 
 
-# ---------------------------------------------------------------- the proxy's configuration
+# ---------------------------------------------------------------- what a server shows
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = {"HOLDFAST_TRUSTED_PROXIES": "127.0.0.1"}
-    with served(tmp_path_factory.mktemp("server") / "data", settings=settings) as running:
-        yield running
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
+    """The names of all metrics of a real server."""
+    with served(tmp_path_factory.mktemp("server") / "data") as server:
+        yield set(re.findall(r"^# HELP (\S+)", httpx.get(f"{server.base}/metrics").text, re.MULTILINE))
 
 
-def test_every_metric_is_explained(server: Served) -> None:
-    names = re.findall(r"^# HELP (\S+)", httpx.get(f"{server.base}/metrics").text, re.MULTILINE)
-    assert len(names) > 5
-    assert [name for name in names if f"`{name}`" not in OPERATING] == []
-
-
-@contextmanager
-def proxied(server: Served, folder: Path) -> Iterator[str]:
-    """The page's nginx in front of a server: without TLS, and on a free port."""
-    block = re.search(r"^```nginx\n(.*?)^```$", OPERATING, re.MULTILINE | re.DOTALL)
-    assert block is not None
-    port = free_port()
-    text = block[1].replace("listen 443 ssl;", f"listen 127.0.0.1:{port};")
-    text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.MULTILINE).replace("http://127.0.0.1:8080", server.base)
-    modules = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    places = "".join(f"{name}_temp_path {folder}/{name};" for name in modules)
-    around = f"daemon off; pid {folder}/pid; events {{}}\nhttp {{ access_log off; {places}"
-    (folder / "nginx.conf").write_text(f"{around}\n{text}}}\n")
-    command = ["nginx", "-p", str(folder), "-e", str(folder / "errors"), "-c", str(folder / "nginx.conf")]
-    process = subprocess.Popen(command)
-    try:
-        base = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                httpx.get(f"{base}/health/live")
-                break
-            except httpx.TransportError:
-                assert process.poll() is None, (folder / "errors").read_text()
-        yield base
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def test_the_proxy_of_the_page_passes_everything_on(server: Served, tmp_path: Path) -> None:
-    token = server.token()
-    with proxied(server, tmp_path) as base, httpx.Client(headers={"Authorization": f"Bearer {token}"}) as client:
-        large = b"0123456789abcdef" * (MIB // 4)
-        made = client.post(f"{base}/v1/attachments", params={"path": "/a b/%.bin"}, content=large)
-        assert made.status_code == 201
-        assert client.get(f"{base}{made.headers['Location']}/content").content == large
-        assert client.get(f"{base}/v1/folders/a%20b").json()["items"][0]["name"] == "%.bin"
-        slashes = httpx.get(f"{base}/v1//attachments", headers=dict(client.headers))
-        assert (slashes.status_code, slashes.json()["code"]) == (404, "route_not_found")
-        assert client.get(f"{base}/metrics").status_code == 403
-    assert '"client":"127.0.0.1"' in server.log.read_text()
+def test_every_metric_is_explained_and_none_is_invented(exposed: set[str]) -> None:
+    assert len(exposed) > 10
+    for page in PAGES:
+        explained = set(re.findall(r"\bholdfast_\w+", page.read_text(encoding="utf-8")))
+        assert explained <= exposed, page.name
+    rows = set(re.findall(r"^\| `(holdfast_\w+)` \|", OPERATING, re.MULTILINE))
+    assert rows == exposed

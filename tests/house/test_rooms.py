@@ -40,7 +40,8 @@ def refused(*imports: tuple[str, str]) -> list[tuple[str, str]]:
         ("holdfast.compose", "holdfast.catalog.sqlite"),
         ("holdfast.dialects.navarik.routes", "holdfast.web.body"),
         ("holdfast.app", "holdfast.dialects"),
-        ("holdfast.cli", "granian"),
+        ("holdfast.cli", "holdfast.transport.server"),
+        ("holdfast.transport.connection", "httptools"),
     ],
 )
 def test_the_table_allows(importer: str, imported: str) -> None:
@@ -52,6 +53,7 @@ def test_the_table_allows(importer: str, imported: str) -> None:
     [
         ("holdfast.core.model", "holdfast.settings"),
         ("holdfast.core.model", "falcon"),
+        ("holdfast.transport.server", "holdfast.web.wire"),
         ("holdfast.core.model", "some_library_nobody_thought_of"),
         ("holdfast.catalog.sqlite", "holdfast.core.store"),
         ("holdfast.catalog.sqlite", "holdfast.blobs.disk"),

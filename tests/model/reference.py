@@ -12,7 +12,16 @@ from typing import Any
 
 from msgspec import structs
 
-from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfScope, QuotaExceeded, Stale
+from holdfast.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    PartlyOutOfScope,
+    QuotaExceeded,
+    Stale,
+)
 from holdfast.core.model import (
     PURGE,
     READ,
@@ -166,7 +175,7 @@ class Reference:
         if row.path is not None:
             inside.append(model.path_within(row.path, actor.scopes))
         if not inside or not all(inside):
-            raise OutOfScope
+            raise PartlyOutOfScope if any(inside) and actor.may(READ) else OutOfScope
 
     def changeable(self, actor: Actor, id: str, revision: int | None, *, trashed: bool = False) -> Attachment:
         row = self.attachment(actor, id, trashed=trashed)

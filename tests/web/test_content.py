@@ -304,6 +304,24 @@ def test_no_name_breaks_the_header(name: str) -> None:
     assert header.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("name", "fallback"),
+    [
+        ("Zürich.pdf", "Zurich.pdf"),
+        ("Zu\u0308rich.pdf", "Zurich.pdf"),
+        ("Ệ.txt", "E.txt"),
+        ("ﬁle ½.txt", "file 1_2.txt"),
+        ("a?b.txt", "a_b.txt"),
+        ("Straße.pdf", "Stra_e.pdf"),
+        ("日本語.pdf", "file.pdf"),
+        ("e\u0301", "e"),
+        ("\u0301\u0308", "file"),
+    ],
+)
+def test_old_clients_get_a_readable_name(name: str, fallback: str) -> None:
+    assert f'filename="{fallback}";' in disposition("attachment", name)
+
+
 @given(st.integers(0, 253_402_300_799))
 def test_dates_are_http_dates(seconds: int) -> None:
     assert http_date(seconds) == formatdate(seconds, usegmt=True)

@@ -24,8 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
         probe.bind(("127.0.0.1", 0))
         address: Address = probe.getsockname()
     log = (tmp_path_factory.mktemp("server") / "log").open("wb")
-    command = [sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--loop", "asyncio"]
-    command += ["--port", str(address[1]), "tests.web.served:app"]
+    command = [sys.executable, "-m", "tests.web.served", str(address[1])]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:

@@ -15,6 +15,7 @@ from holdfast.catalog.compile import (
     ATTACHMENT_FIELDS,
     LAST_KEY,
     RECORD_FIELDS,
+    Grammar,
     Select,
     SortKey,
     Sql,
@@ -32,7 +33,7 @@ from holdfast.catalog.compile import (
     sort_keys,
 )
 from holdfast.catalog.folding import part_pieces, search_parts
-from holdfast.catalog.rowcodec import attachment_of, indexed_value
+from holdfast.catalog.rowcodec import attachment_of
 from holdfast.core.errors import Invalid
 from holdfast.core.model import PathScope, RecordRef, RecordScope, Scope
 from holdfast.core.ports import AttachmentQuery, Order, RecordFilter, Scalar, Where
@@ -44,8 +45,14 @@ ATTACHMENT_COLUMNS = (
 COLUMN_COUNT = 17
 
 
-class Estimates(Protocol):
-    """What a plan may ask of the data, cheaply and without being exact: it decides the way, never the result."""
+class Engine(Protocol):
+    """What a plan may ask of an engine: how it writes things, and estimates, cheap and inexact, that decide the way and
+    never the result."""
+
+    @property
+    def grammar(self) -> Grammar:
+        """How it writes things."""
+        ...
 
     def small(self, source: Sql) -> bool:
         """Whether a source gives few rows."""
@@ -84,21 +91,23 @@ def record_key(account: int, ref: RecordRef) -> Sql:
     return Sql("(SELECT key FROM records WHERE account = ? AND type = ? AND id = ?)", (account, ref.type, ref.id))
 
 
-def plan_attachments(query: AttachmentQuery, estimates: Estimates) -> Select:
+def plan_attachments(query: AttachmentQuery, engine: Engine) -> Select:
     """The page and the total of a query for attachments. Raises `Invalid` for an unknown field or a bad cursor."""
     trashed = int(query.trashed)
     creation, where = _creation_bounds(query)
-    parts = [*_parts(query, estimates), *(_where_part(query, each) for each in where)]
+    parts = [*_parts(query, engine), *(_where_part(query, each, engine.grammar) for each in where)]
     if (only := _only_stream(query, parts)) is not None:
-        return _plan_streams(query, only.streams, creation, [part.test for part in parts if part is not only])
-    driver = _driver(parts, estimates)
+        return _plan_streams(
+            query, only.streams, creation, [part.test for part in parts if part is not only], engine.grammar
+        )
+    driver = _driver(parts, engine)
     tests = [part.test for part in parts if part is not driver]
     own = [Sql("a.account = ?", (query.account,)), Sql(f"a.trashed = {trashed}")]
     if driver is None or driver.source is None:
         source, key, conditions = Sql(f"attachments a INDEXED BY {_list_index(query)}"), "a.key", own
     else:
         source, key, conditions = driver.source, driver.key, [*driver.conditions, *own]
-    keys = _sort(query, key)
+    keys = _sort(query, key, engine.grammar)
     conditions = [*conditions, *(_bound_key(key, each) for each in creation), *tests]
     total = Sql("SELECT count(*) FROM ") + source + " WHERE " + all_of(conditions)
     if query.window.after is not None:
@@ -116,15 +125,15 @@ def _position(row: tuple[Any, ...]) -> tuple[Scalar, ...]:
     return (*row[COLUMN_COUNT:], row[2])
 
 
-def _sort(query: AttachmentQuery, key: str) -> list[SortKey]:
+def _sort(query: AttachmentQuery, key: str, grammar: Grammar) -> list[SortKey]:
     """The sort keys; an order by creation ends in the key, which stands for it, and others in the key for ties."""
     leading: list[Order] = []
     for order in query.order:
         if order.field in _CREATION:
-            return [*sort_keys(ATTACHMENT_FIELDS, leading), SortKey(Sql(key), order.descending)]
+            return [*sort_keys(ATTACHMENT_FIELDS, leading, grammar), SortKey(Sql(key), order.descending)]
         leading.append(order)
     descending = leading[-1].descending if leading else True
-    return [*sort_keys(ATTACHMENT_FIELDS, leading), SortKey(Sql(key), descending)]
+    return [*sort_keys(ATTACHMENT_FIELDS, leading, grammar), SortKey(Sql(key), descending)]
 
 
 def _list_index(query: AttachmentQuery) -> str:
@@ -153,8 +162,8 @@ def _key_at(account: int, column: str, op: str, value: Scalar) -> Sql:
         "ge": ("<", " DESC", 0),
     }[op]
     return Sql(
-        f"coalesce((SELECT key FROM attachments WHERE account = ? AND {column} {sign} ? "
-        f"ORDER BY {column}{direction}, key{direction} LIMIT 1), {nothing})",
+        f"(SELECT coalesce((SELECT key FROM attachments WHERE account = ? AND {column} {sign} ? "
+        f"ORDER BY {column}{direction}, key{direction} LIMIT 1), {nothing}))",
         (account, bound(value)),
     )
 
@@ -185,15 +194,15 @@ def _creation_bounds(query: AttachmentQuery) -> tuple[list[_KeyBound], list[Wher
 # ---------------------------------------------------------------- the parts
 
 
-def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
+def _parts(query: AttachmentQuery, engine: Engine) -> list[Part]:
     parts = []
     if query.record is not None:
         parts.append(_record_part(query, query.record, query.roles))
     elif query.roles:
         parts.append(Part(_linked_test(one_of("l.role", query.roles))))
     if query.words is not None:
-        parts.extend(_words_parts(query.account, query.words, estimates))
-    parts.extend(_linked_part(query, each) for each in query.linked)
+        parts.extend(_words_parts(query.account, query.words, engine))
+    parts.extend(_linked_part(query, each, engine.grammar) for each in query.linked)
     if query.folder is not None:
         parts.append(_folder_part(query.folder))
     if query.under:
@@ -203,7 +212,7 @@ def _parts(query: AttachmentQuery, estimates: Estimates) -> list[Part]:
     return parts
 
 
-def _driver(parts: Sequence[Part], estimates: Estimates) -> Part | None:
+def _driver(parts: Sequence[Part], engine: Engine) -> Part | None:
     """The part to drive with: parts come in the order of preference, those of unknown size only if small."""
     for part in parts:
         if part.source is not None and not part.unknown_size and not part.ordered:
@@ -212,7 +221,7 @@ def _driver(parts: Sequence[Part], estimates: Estimates) -> Part | None:
         if part.source is not None and part.ordered:
             return part
     for part in parts:
-        if part.source is not None and part.unknown_size and estimates.small(_counted(part.source)):
+        if part.source is not None and part.unknown_size and engine.small(_counted(part.source)):
             return part
     return None
 
@@ -246,33 +255,30 @@ def _linked_test(conditions: Sql) -> Sql:
     return Sql("EXISTS (SELECT 1 FROM links l WHERE l.attachment = a.key AND ") + conditions + ")"
 
 
-def _words_parts(account: int, words: str, estimates: Estimates) -> list[Part]:
+def _words_parts(account: int, words: str, engine: Engine) -> list[Part]:
     found = search_parts(words)
-    tests = [
-        Sql("instr(a.folded, ?) > 0", (part,)) if len(part) > 2 else Sql("has_part(a.folded, ?)", (part,))
-        for part in found
-    ]
+    tests = [engine.grammar.has_part("a", part) for part in found]
     pieces = dict.fromkeys(piece for part in found for piece in part_pieces(account, part))
     if not pieces:
         return [Part(all_of(tests))] if tests else []
-    source = Sql("attachment_names n CROSS JOIN attachments a ON a.key = n.rowid")
-    match = Sql("n.attachment_names MATCH ?", (" AND ".join(estimates.rarest(tuple(pieces))),))
-    return [Part(all_of(tests), source, "n.rowid", (match, *tests), ordered=True)]
+    names = engine.grammar.names(engine.rarest(tuple(pieces)))
+    source = Sql(f"{names.source} CROSS JOIN attachments a ON a.key = {names.key}")
+    return [Part(all_of(tests), source, names.key, (names.match, *tests), ordered=True)]
 
 
 def _types_part(query: AttachmentQuery, types: Sequence[str]) -> Part:
-    test = _linked_test(one_of("l.type", types) if types else Sql("1"))
+    test = _linked_test(one_of("l.type", types) if types else Sql("TRUE"))
     own = f"links l INDEXED BY links_typed WHERE l.account = ? AND l.type = ? AND l.trashed = {int(query.trashed)}"
     return Part(test, streams=tuple(Sql(own, (query.account, type)) for type in types))
 
 
-def _linked_part(query: AttachmentQuery, filter: RecordFilter) -> Part:
+def _linked_part(query: AttachmentQuery, filter: RecordFilter, grammar: Grammar) -> Part:
     if not filter.where:
         return _types_part(query, tuple(dict.fromkeys(filter.types)))
     if (ref := _named_record(filter)) is not None:
         return _record_part(query, ref)
     passing = [Sql("r.account = ?", (query.account,)), *([one_of("r.type", filter.types)] if filter.types else [])]
-    passing += [condition(RECORD_FIELDS, each) for each in filter.where]
+    passing += [condition(RECORD_FIELDS, each, grammar) for each in filter.where]
     if query.scopes:
         within = ancestor_in(query.account, query.scopes)
         passing.append(Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ") + within + ")")
@@ -351,13 +357,14 @@ def ancestor_in(account: int, scopes: Sequence[Scope]) -> Sql:
 
 def path_within(column: str, path: str) -> Sql:
     """The test that a path is that folder or lies below it; false for a missing one."""
-    return Sql("coalesce(") + any_of([Sql(f"{column} = ?", (path,)), below(column, path)]) + ", 0)"
+    return Sql("coalesce(") + any_of([Sql(f"{column} = ?", (path,)), below(column, path)]) + ", FALSE)"
 
 
-def _where_part(query: AttachmentQuery, where: Where) -> Part:
-    test = condition(ATTACHMENT_FIELDS, where)
-    if where.op == "eq" and where.field.startswith("property."):
-        return _property_part(query, where, test)
+def _where_part(query: AttachmentQuery, where: Where, grammar: Grammar) -> Part:
+    test = condition(ATTACHMENT_FIELDS, where, grammar)
+    if where.op == "eq" and where.field.startswith("property.") and not isinstance(where.value, tuple):
+        match = grammar.property_is(query.account, where.field.partition(".")[2], where.value)
+        return Part(test) if match is None else _property_part(test, match)
     values = where.value if isinstance(where.value, tuple) else (where.value,)
     live = where.field != "path" or not query.trashed
     if where.op not in ("eq", "in") or where.field not in _INDEXED_COLUMNS or None in values or not live:
@@ -367,14 +374,8 @@ def _where_part(query: AttachmentQuery, where: Where) -> Part:
     return Part(test, Sql(f"attachments a INDEXED BY attachments_{where.field}"), conditions=conditions, few=True)
 
 
-def _property_part(query: AttachmentQuery, where: Where, test: Sql) -> Part:
-    value = indexed_value(where.value)
-    if value is None:
-        return Part(test)
+def _property_part(test: Sql, match: Sql) -> Part:
     source = Sql("attachment_properties p CROSS JOIN attachments a ON a.key = p.attachment")
-    match = Sql(
-        "p.account = ? AND p.name = ? AND p.value = ?", (query.account, where.field.partition(".")[2], bound(value))
-    )
     return Part(test, source, "p.attachment", (match,), ordered=True)
 
 
@@ -389,23 +390,28 @@ def _only_stream(query: AttachmentQuery, parts: Sequence[Part]) -> Part | None:
 
 
 def _plan_streams(
-    query: AttachmentQuery, streams: Sequence[Sql], creation: Sequence[_KeyBound], tests: Sequence[Sql]
+    query: AttachmentQuery,
+    streams: Sequence[Sql],
+    creation: Sequence[_KeyBound],
+    tests: Sequence[Sql],
+    grammar: Grammar,
 ) -> Select:
     """Merge index streams of links; rows are read for the page only, unless there is more to test."""
-    key = _sort(query, "l.attachment")[0]
+    key = _sort(query, "l.attachment", grammar)[0]
     bounds = [_bound_key("l.attachment", each) for each in creation]
     if tests:
         bounds.append(Sql("EXISTS (SELECT 1 FROM attachments a WHERE a.key = l.attachment AND ") + all_of(tests) + ")")
-    total = Sql("SELECT count(*) FROM (") + _merged(streams, bounds) + ")"
+    total = Sql("SELECT count(*) FROM (") + joined(" UNION ", _arms(streams, bounds)) + ") t"
     if query.window.after is not None:
         bounds.append(_after(query, [key], query.window.after))
     direction = " DESC" if key.descending else ""
-    stream = _merged(streams, bounds) + f" ORDER BY 1{direction}" + limited(query.window)
+    reach = query.window.offset + query.window.limit + 1
+    arms = [grammar.arm(arm, f"1{direction}", reach) for arm in _arms(streams, bounds)]
+    stream = joined(" UNION ", arms) + f" ORDER BY 1{direction}" + limited(query.window)
     rows = Sql(f"SELECT {ATTACHMENT_COLUMNS} FROM (") + stream + ") p CROSS JOIN attachments a ON a.key = p.key "
     return Select(rows + f"ORDER BY p.key{direction}", total, attachment_of, _position, bool(tests))
 
 
-def _merged(streams: Sequence[Sql], bounds: Sequence[Sql]) -> Sql:
-    """The keys of the attachments of these streams, each once, in no stated order."""
-    arms = [Sql("SELECT DISTINCT l.attachment AS key FROM ") + joined(" AND ", [each, *bounds]) for each in streams]
-    return joined(" UNION ", arms)
+def _arms(streams: Sequence[Sql], bounds: Sequence[Sql]) -> list[Sql]:
+    """The keys of the attachments of each stream, each once in it."""
+    return [Sql("SELECT DISTINCT l.attachment AS key FROM ") + joined(" AND ", [each, *bounds]) for each in streams]

@@ -1,9 +1,7 @@
 """Conditions, orders and windows to SQL. Field names come from the tables below only, values are always bound."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Self
-
-import msgspec
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from holdfast.catalog.folding import fold, prefix_end
 from holdfast.core.errors import Invalid
@@ -34,7 +32,7 @@ def joined(separator: str, parts: Sequence[Sql]) -> Sql:
 
 def all_of(parts: Sequence[Sql]) -> Sql:
     """The conjunction; true when there are no parts."""
-    return joined(" AND ", parts) if parts else Sql("1")
+    return joined(" AND ", parts) if parts else Sql("TRUE")
 
 
 def any_of(parts: Sequence[Sql]) -> Sql:
@@ -82,14 +80,14 @@ class Fields(NamedTuple):
     prefix: str
     document: str
 
-    def json_path(self, field: str) -> str | None:
-        """The JSON path inside the document, or None for a column. Raises `Invalid` for an unknown field."""
+    def member(self, field: str) -> tuple[str, ...] | None:
+        """The keys that lead into the document, or None for a column. Raises `Invalid` for an unknown field."""
         if field in self.columns:
             return None
         head, dot, key = field.partition(".")
         if head != self.prefix or not dot:
             raise Invalid(f"Unknown field {field!r}", fields={field: "unknown field"})
-        return "$" + "".join(f".{msgspec.json.encode(part).decode()}" for part in key.split("."))
+        return tuple(key.split("."))
 
 
 ATTACHMENT_FIELDS = Fields(
@@ -119,10 +117,68 @@ FOLDER_FIELDS = Fields(
 _COMPARISONS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
-def condition(fields: Fields, where: Where) -> Sql:
+class Operand(Protocol):
+    """What a condition looks at: a column, or a member of a JSON document."""
+
+    @property
+    def is_null(self) -> Sql:
+        """The test that there is no value, never NULL itself."""
+        ...
+
+    def present(self, kind: str, test: str, args: tuple[Scalar, ...]) -> Sql:
+        """The test, with each `{}` in it for the value, which fails when the value is not of that kind."""
+        ...
+
+    def is_literal(self, name: str) -> Sql:
+        """The test that the value is exactly that JSON literal, true or false."""
+        ...
+
+
+class Names(NamedTuple):
+    """Where the index of names says so: a source, the column with the attachment's key, and the condition."""
+
+    source: str
+    key: str
+    match: Sql
+
+
+class Grammar(Protocol):
+    """What each engine writes in its own way."""
+
+    contains: str
+    """The test that the value `{}` holds a folded text, ignoring case."""
+
+    def member(self, document: str, keys: Sequence[str]) -> Operand:
+        """What these keys lead to inside a JSON document."""
+        ...
+
+    def member_order(self, document: str, keys: Sequence[str], *, descending: bool) -> "Sequence[SortKey]":
+        """The expressions to sort by a member of a JSON document: numbers before text, the missing before both."""
+        ...
+
+    def has_part(self, row: str, part: str) -> Sql:
+        """The test that the folded name of that row holds a folded part, short ones where a word begins."""
+        ...
+
+    def names(self, pieces: Sequence[str]) -> Names:
+        """The attachments whose names have all these pieces, in the order of their keys."""
+        ...
+
+    def property_is(self, account: int, name: str, value: Scalar) -> Sql | None:
+        """The test on a row `p` of the property index that it says so; None if the index does not hold such values."""
+        ...
+
+    def arm(self, select: Sql, order: str, limit: int) -> Sql:
+        """One arm of a union of which the first `limit` rows by that order are wanted."""
+        ...
+
+
+def condition(fields: Fields, where: Where, grammar: Grammar) -> Sql:
     """The condition on a row of that kind. It is never NULL. Raises `Invalid` for an unknown field."""
-    path = fields.json_path(where.field)
-    operand = _ColumnOperand(fields.columns[where.field]) if path is None else _JsonOperand(fields.document, path)
+    keys = fields.member(where.field)
+    operand: Operand = (
+        ColumnOperand(fields.columns[where.field]) if keys is None else grammar.member(fields.document, keys)
+    )
     value = where.value
     if where.op == "ne":
         return Sql("NOT ") + _equal(operand, value)
@@ -130,12 +186,14 @@ def condition(fields: Fields, where: Where) -> Sql:
         return _equal(operand, value)
     if where.op == "in":
         return _among(operand, value if isinstance(value, tuple) else (value,))
-    return _compared(operand, where.op, value)
+    return _compared(operand, where.op, value, grammar)
 
 
-class _ColumnOperand:
+class ColumnOperand:
+    """A column of the row."""
+
     def __init__(self, column: Column) -> None:
-        self.value = Sql(column.sql)
+        self.sql = column.sql
         self.is_null = Sql(f"{column.sql} IS NULL") if column.optional else NEVER
         self._column = column
 
@@ -143,74 +201,45 @@ class _ColumnOperand:
         """Whether the column could hold the value."""
         return value is not None and not isinstance(value, bool) and _kind(value) == self._column.holds
 
-    def holds(self, kind: str) -> Sql | None:
-        """The test that the value is of that kind; None if it never is."""
+    def present(self, kind: str, test: str, args: tuple[Scalar, ...]) -> Sql:
+        """As `Operand.present`."""
         if kind != self._column.holds:
-            return None
-        return Sql(f"{self._column.sql} IS NOT NULL") if self._column.optional else Sql("")
-
-
-class _JsonOperand:
-    def __init__(self, document: str, path: str) -> None:
-        self._type = Sql(f"json_type({document}, ?)", (path,))
-        self.value = Sql(f"json_extract({document}, ?)", (path,))
-        self.is_null = Sql("coalesce(") + self._type + ", 'null') = 'null'"
-
-    def holds(self, kind: str) -> Sql | None:
-        """The test that the value is of that kind; None if it never is."""
-        if kind == "bytes":
-            return None
-        # One more comparison makes the test 0 for a missing value, where IN alone would be NULL.
-        return Sql("coalesce(") + self._type + (", '') = 'text'" if kind == "text" else ", '') IN ('integer', 'real')")
+            return NEVER
+        there = f"{self.sql} IS NOT NULL AND " if self._column.optional else ""
+        return Sql(f"({there}{test.format(*[self.sql] * test.count('{}'))})", tuple(map(bound, args)))
 
     def is_literal(self, name: str) -> Sql:
-        """The test that the value is exactly that JSON literal, true or false."""
-        return self._type + f" IS '{name}'"
+        """As `Operand.is_literal`."""
+        return NEVER
 
 
-_Operand = _ColumnOperand | _JsonOperand
-
-
-def _compared(operand: _Operand, op: str, value: Scalar | tuple[Scalar, ...]) -> Sql:
+def _compared(operand: Operand, op: str, value: Scalar | tuple[Scalar, ...], grammar: Grammar) -> Sql:
     if op in _COMPARISONS and value is not None and not isinstance(value, bool | tuple):
-        return _present(operand, _kind(value), Sql(f"{{}} {_COMPARISONS[op]} ?", (bound(value),)))
+        return operand.present(_kind(value), f"{{}} {_COMPARISONS[op]} ?", (value,))
     if not isinstance(value, str):
         return NEVER
     if op == "contains":
-        return _present(operand, "text", Sql("instr(fold({}), ?) > 0", (fold(value),)))
-    return _present(operand, "text", _prefixed(operand, value))
+        return operand.present("text", grammar.contains, (fold(value),))
+    end = prefix_end(value)
+    if isinstance(operand, ColumnOperand) and end is not None:
+        return operand.present("text", "{} >= ? AND {} < ?", (value, end))
+    return operand.present("text", "substr({}, 1, CAST(? AS INTEGER)) = ?", (len(value), value))
 
 
-def _present(operand: _Operand, kind: str, test: Sql) -> Sql:
-    holds = operand.holds(kind)
-    if holds is None:
-        return NEVER
-    before, after = test.text.split("{}", 1)
-    compared = Sql(before) + operand.value + Sql(after, test.args)
-    return Sql("(") + holds + " AND " + compared + ")" if holds.text else Sql("(") + compared + ")"
-
-
-def _equal(operand: _Operand, value: Scalar | tuple[Scalar, ...]) -> Sql:
+def _equal(operand: Operand, value: Scalar | tuple[Scalar, ...]) -> Sql:
     if value is None:
         return Sql("(") + operand.is_null + ")"
     if isinstance(value, tuple):
         return NEVER
     if isinstance(value, bool):
-        return operand.is_literal("true" if value else "false") if isinstance(operand, _JsonOperand) else NEVER
-    return _present(operand, _kind(value), Sql("{} = ?", (bound(value),)))
+        return operand.is_literal("true" if value else "false")
+    return operand.present(_kind(value), "{} = ?", (value,))
 
 
-def _among(operand: _Operand, values: tuple[Scalar, ...]) -> Sql:
-    if isinstance(operand, _ColumnOperand) and values and all(operand.takes(value) for value in values):
-        return _present(operand, _kind(values[0]), one_of("{}", values))
+def _among(operand: Operand, values: tuple[Scalar, ...]) -> Sql:
+    if isinstance(operand, ColumnOperand) and values and all(operand.takes(value) for value in values):
+        return operand.present(_kind(values[0]), one_of("{}", values).text, values)
     return any_of([_equal(operand, each) for each in values])
-
-
-def _prefixed(operand: _Operand, prefix: str) -> Sql:
-    end = prefix_end(prefix)
-    if isinstance(operand, _JsonOperand) or end is None:
-        return Sql("substr({}, 1, ?) = ?", (len(prefix), prefix))
-    return Sql("{} >= ?", (prefix,)) + " AND " + operand.value + Sql(" < ?", (end,))
 
 
 def _kind(value: Scalar) -> str:
@@ -235,22 +264,28 @@ class SortKey(NamedTuple):
     optional: bool = False
 
 
-def sort_keys(fields: Fields, order: Sequence[Order]) -> list[SortKey]:
+def sort_keys(fields: Fields, order: Sequence[Order], grammar: Grammar) -> list[SortKey]:
     """The expressions behind an order. Raises `Invalid` for an unknown field."""
-    found = []
+    found: list[SortKey] = []
     for each in order:
-        path = fields.json_path(each.field)
-        if path is None:
+        keys = fields.member(each.field)
+        if keys is None:
             column = fields.columns[each.field]
             found.append(SortKey(Sql(column.sql), each.descending, column.optional))
         else:
-            found.append(SortKey(Sql(f"json_extract({fields.document}, ?)", (path,)), each.descending, optional=True))
+            found.extend(grammar.member_order(fields.document, keys, descending=each.descending))
     return found
 
 
 def order_by(keys: Sequence[SortKey]) -> Sql:
-    """The ORDER BY clause; missing values first ascending, last descending, as the engine does by itself."""
-    return Sql(" ORDER BY ") + joined(", ", [key.sql + (" DESC" if key.descending else "") for key in keys])
+    """The ORDER BY clause; missing values first ascending, last descending."""
+    return Sql(" ORDER BY ") + joined(", ", [key.sql + _direction(key) for key in keys])
+
+
+def _direction(key: SortKey) -> str:
+    if key.descending:
+        return " DESC NULLS LAST" if key.optional else " DESC"
+    return " NULLS FIRST" if key.optional else ""
 
 
 def beyond(keys: Sequence[SortKey], after: Sequence[Sql | None]) -> Sql:
@@ -267,7 +302,10 @@ def beyond(keys: Sequence[SortKey], after: Sequence[Sql | None]) -> Sql:
     for at, key in enumerate(keys):
         step = _step(key, after[at])
         if step is not None:
-            ties = [tied.sql + " IS " + (place or Sql("NULL")) for tied, place in zip(keys[:at], after, strict=False)]
+            ties = [
+                tied.sql + " IS NOT DISTINCT FROM " + (place or Sql("NULL"))
+                for tied, place in zip(keys[:at], after, strict=False)
+            ]
             branches.append(Sql("(") + all_of([*ties, step]) + ")")
     return any_of(branches)
 

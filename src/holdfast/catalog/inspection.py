@@ -3,17 +3,9 @@
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from holdfast.catalog.connection import connect, translated
-from holdfast.catalog.migrations import known_migrations, migrate, schema_version
-
-
-class SchemaVersions(msgspec.Struct, frozen=True):
-    """The schema's version in the file, and the newest that this program knows."""
-
-    found: int
-    known: int
+from holdfast.catalog.migrations import SchemaVersions, known_migrations, migrate, schema_version
 
 
 def migrate_file(path: Path) -> SchemaVersions:

@@ -32,9 +32,21 @@ class Migration(NamedTuple):
     sql: str
 
 
+class SchemaVersions(NamedTuple):
+    """A schema's version as found, and the newest that this program knows or the one that was reached."""
+
+    found: int
+    known: int
+
+
 def known_migrations() -> tuple[Migration, ...]:
     """All steps that this version of the program knows, in order."""
-    entries = files("holdfast.catalog").joinpath("sql/migrations/sqlite").iterdir()
+    return read_migrations("sqlite")
+
+
+def read_migrations(engine: str) -> tuple[Migration, ...]:
+    """All steps that this version of the program knows for an engine, in order."""
+    entries = files("holdfast.catalog").joinpath(f"sql/migrations/{engine}").iterdir()
     return tuple(sorted(_read(entry) for entry in entries if _FILE.fullmatch(entry.name)))
 
 

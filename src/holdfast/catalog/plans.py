@@ -17,6 +17,7 @@ from holdfast.catalog.compile import (
     ATTACHMENT_FIELDS,
     FOLDER_FIELDS,
     RECORD_FIELDS,
+    Grammar,
     Select,
     SortKey,
     Sql,
@@ -195,13 +196,13 @@ def plan_answers(query: AnswerQuery) -> Select:
 # ---------------------------------------------------------------- records
 
 
-def plan_records(query: RecordQuery) -> Select:
+def plan_records(query: RecordQuery, grammar: Grammar) -> Select:
     """Records by filter, parent and scopes. Ties are broken by type and id in the direction of the last order."""
     types = tuple(dict.fromkeys(query.filter.types))
     conditions = [Sql("r.account = ?", (query.account,))]
     if types:
         conditions.append(one_of("r.type", types))
-    conditions += [condition(RECORD_FIELDS, each) for each in query.filter.where]
+    conditions += [condition(RECORD_FIELDS, each, grammar) for each in query.filter.where]
     source = Sql("records r")
     if query.parent is not None:
         source = Sql("record_parents p CROSS JOIN records r ON r.key = p.record")
@@ -209,7 +210,7 @@ def plan_records(query: RecordQuery) -> Select:
     if query.scopes:
         within = ancestor_in(query.account, query.scopes)
         conditions.append(Sql("EXISTS (SELECT 1 FROM record_ancestors s WHERE s.record = r.key AND ") + within + ")")
-    keys = sort_keys(RECORD_FIELDS, query.order)
+    keys = sort_keys(RECORD_FIELDS, query.order, grammar)
     descending = keys[-1].descending if keys else True
     keys += _keys("r.type", "r.id", descending=descending)
     columns = joined(", ", [Sql(RECORD_COLUMNS), *(key.sql for key in keys[:-2])])
@@ -266,21 +267,23 @@ def _in_subtree(account: int, path: str) -> Sql:
 # ---------------------------------------------------------------- the path tree
 
 
-def plan_entries(query: EntryQuery) -> Select:
+def plan_entries(query: EntryQuery, grammar: Grammar) -> Select:
     """Folders and live attachments of the tree by path, merged from one index each."""
     arms = []
     if "file" in query.kinds:
-        arms.extend(_entry_arms(query, _files(query), "a", 1))
+        arms.extend(_entry_arms(query, _files(query, grammar), "a", 1))
     if "folder" in query.kinds and all(each.field in FOLDER_FIELDS.columns for each in query.where):
-        arms.extend(_entry_arms(query, _folders(query), "f", 0))
+        arms.extend(_entry_arms(query, _folders(query, grammar), "f", 0))
     if not arms:
-        arms = [Sql("SELECT path, 0 AS kind, key FROM folders WHERE 0")]
+        arms = [Sql("SELECT path, 0 AS kind, key FROM folders WHERE FALSE")]
     key = SortKey(Sql("path"), query.descending)
     every = joined(" UNION ALL ", arms)
-    total = Sql("SELECT count(*) FROM (") + every + ")"
+    total = Sql("SELECT count(*) FROM (") + every + ") t"
     after = query.window.after
-    reached = beyond([key], places(after)) if after is not None else Sql("1")
-    page = Sql("SELECT path, kind, key FROM (") + every + ") WHERE " + reached + order_by([key]) + limited(query.window)
+    reached = beyond([key], places(after)) if after is not None else Sql("TRUE")
+    page = (
+        Sql("SELECT path, kind, key FROM (") + every + ") t WHERE " + reached + order_by([key]) + limited(query.window)
+    )
     rows = Sql(f"SELECT {ATTACHMENT_COLUMNS}, {_FOLDER_COLUMNS}, e.path, e.kind FROM (") + page + ") e "
     rows += (
         "LEFT JOIN attachments a ON e.kind = 1 AND a.key = e.key LEFT JOIN folders f ON e.kind = 0 AND f.key = e.key"
@@ -325,7 +328,7 @@ def _outermost(paths: Sequence[str]) -> list[str]:
     return sorted(path for path in unique if not any(path.startswith(f"{other}/") for other in unique))
 
 
-def _files(query: EntryQuery) -> tuple[Sql, list[Sql]]:
+def _files(query: EntryQuery, grammar: Grammar) -> tuple[Sql, list[Sql]]:
     conditions = [Sql("a.account = ? AND a.trashed = 0", (query.account,))]
     source = Sql("attachments a INDEXED BY attachments_path")
     if _by_md5(query):
@@ -336,31 +339,32 @@ def _files(query: EntryQuery) -> tuple[Sql, list[Sql]]:
         conditions.append(Sql("a.folder = ?", (query.parent,)))
     else:
         conditions.append(Sql("a.path IS NOT NULL"))
-    conditions += [condition(ATTACHMENT_FIELDS, each) for each in query.where]
+    conditions += [condition(ATTACHMENT_FIELDS, each, grammar) for each in query.where]
     if query.words is not None:
-        conditions += _entry_words(query.words, "a")
+        conditions += _entry_words(query.words, "a", grammar)
         pieces = dict.fromkeys(p for part in search_parts(query.words) for p in part_pieces(query.account, part))
         if pieces and query.parent is None and not _by_md5(query):
             source = Sql("attachments a")
-            found = "a.key IN (SELECT rowid FROM attachment_names WHERE attachment_names MATCH ?)"
-            conditions.append(Sql(found, (" AND ".join(pieces),)))
+            names = grammar.names(tuple(pieces))
+            found = Sql(f"a.key IN (SELECT {names.key} FROM {names.source} WHERE ") + names.match + ")"
+            conditions.append(found)
     if query.scopes:
         conditions.append(attachment_within(query.account, query.scopes))
     return source, conditions
 
 
-def _folders(query: EntryQuery) -> tuple[Sql, list[Sql]]:
+def _folders(query: EntryQuery, grammar: Grammar) -> tuple[Sql, list[Sql]]:
     conditions = [Sql("f.account = ?", (query.account,))]
     if query.parent is not None:
         conditions.append(Sql("f.parent = ?", (query.parent,)))
-    conditions += [condition(FOLDER_FIELDS, each) for each in query.where]
+    conditions += [condition(FOLDER_FIELDS, each, grammar) for each in query.where]
     if query.words is not None:
-        conditions += _entry_words(query.words, "f")
+        conditions += _entry_words(query.words, "f", grammar)
     if query.scopes:
         inside = [path_within("f.path", scope.path) for scope in query.scopes if isinstance(scope, PathScope)]
         conditions.append(any_of(inside))
     return Sql("folders f"), conditions
 
 
-def _entry_words(words: str, alias: str) -> list[Sql]:
-    return [Sql(f"has_part({alias}.folded, ?)", (part,)) for part in search_parts(words)]
+def _entry_words(words: str, alias: str, grammar: Grammar) -> list[Sql]:
+    return [grammar.has_part(alias, part) for part in search_parts(words)]

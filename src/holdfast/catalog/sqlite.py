@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -17,9 +17,11 @@ from holdfast.catalog.compile import Select, Sql
 from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
+from holdfast.catalog.remembered import Changes, Remembered
 from holdfast.catalog.snapshots import snapshot_file
 from holdfast.catalog.statements import load_statements
 from holdfast.catalog.threads import Limits, Readers, Watch, Writer
+from holdfast.core.errors import Unavailable
 from holdfast.core.ports import (
     AttachmentQuery,
     EntryQuery,
@@ -87,8 +89,10 @@ class _Totals:
 class SqliteCatalog:
     """`Catalog` on one SQLite file. Made by `open_sqlite`."""
 
-    def __init__(self, path: Path, writing: apsw.Connection, limits: Limits) -> None:
+    def __init__(self, path: Path, writing: apsw.Connection, changes: Changes, limits: Limits) -> None:
         statements = load_statements()
+        self._changes = changes
+        self._remembered = Remembered(changes)
         self._path = path
         self._loop_seconds = limits.loop_seconds
         self._count_seconds = limits.count_seconds
@@ -96,16 +100,21 @@ class SqliteCatalog:
         self._reading = Reading(self._connection, statements)
         self._watch = Watch(self._connection)
         self._readers = Readers(path, statements, limits)
-        self._writer = Writer(writing, statements)
+        self._writer = Writer(writing, changes, statements)
         self._totals = _Totals(CACHED_TOTALS)
         self._slow: set[str] = set()
 
     async def get(self, key: Key[R]) -> R | None:
         """The row of that key, or None."""
-        try:
-            return self._reading.get(key)
-        except apsw.Error as error:
-            raise core_error(error) from error
+        row = cast("R | None", self._remembered.recall(key))
+        if row is None:
+            try:
+                row = self._reading.get(key)
+            except apsw.Error as error:
+                raise core_error(error) from error
+            if row is not None:
+                self._remembered.keep(key, row)
+        return row
 
     async def find(self, query: Query[R]) -> Page[R]:
         """The rows of that query. Raises `Invalid` for an unknown field, `Unavailable` past the time limit."""
@@ -125,9 +134,7 @@ class SqliteCatalog:
         try:
             if select is None:
                 return self._reading.find(query)
-            if not query.window.total:  # type: ignore[attr-defined]
-                return self._reading.page(query, select)
-            return self._with_known_total(query, select)
+            return self._page(query, select)
         except apsw.InterruptError:
             if select is not None:
                 self._remember_slow(select.rows.text)
@@ -136,6 +143,17 @@ class SqliteCatalog:
             raise core_error(error) from error
         finally:
             self._watch.deadline = None
+
+    def _page(self, query: Query[R], select: Select) -> Page[R] | None:
+        counted: bool = query.window.total  # type: ignore[attr-defined]
+        # By what the engine is asked: to Python, a query that asks for 1 equals one that asks for True.
+        key = (select.rows, counted)
+        page = cast("Page[R] | None", self._remembered.recall(key))
+        if page is None:
+            page = self._with_known_total(query, select) if counted else self._reading.page(query, select)
+            if page is not None:
+                self._remembered.keep(key, page)
+        return page
 
     def _with_known_total(self, query: Query[R], select: Select) -> Page[R] | None:
         # One snapshot for the figure and the page, closed before this returns.
@@ -178,6 +196,7 @@ class SqliteCatalog:
         await self._readers.close()
         await self._writer.close()
         self._connection.close()
+        self._changes.close()
 
 
 def _surely_scans(query: Query[Any]) -> bool:
@@ -196,7 +215,15 @@ def open_sqlite(path: Path, limits: Limits | None = None) -> SqliteCatalog:
     writing = connect(path, "write", limits.busy_seconds)
     try:
         migrate(writing, path, known_migrations())
+        changes = _changes(path)
     except BaseException:
         writing.close()
         raise
-    return SqliteCatalog(path, writing, limits)
+    return SqliteCatalog(path, writing, changes, limits)
+
+
+def _changes(path: Path) -> Changes:
+    try:
+        return Changes(path)
+    except OSError as error:
+        raise Unavailable(f"{path}-changes cannot be used: {error.strerror}") from error

@@ -37,11 +37,12 @@ def backup(
     the next run goes on. Exit code 1 if contents of the installation were lost already.
     """
     from holdfast.cli.vault import Vault  # noqa: PLC0415 -- opens the heavy rooms
-    from holdfast.compose import InstallationError  # noqa: PLC0415
+    from holdfast.compose import InstallationError, catalog_place  # noqa: PLC0415
     from holdfast.core.leases import LeaseLost  # noqa: PLC0415
 
     settings, vault = existing(read_settings(config, data=data)), Vault(target)
     try:
+        catalog_place(settings)
         with vault.locked():
             copied, marker = with_store(settings, lambda store: _back_up(store, vault, check=check))
     except InstallationError as error:

@@ -44,13 +44,15 @@ def existing(settings: Settings) -> Settings:
 
     Upkeep of a mistyped folder would find all well in a new and empty installation.
     """
-    from holdfast.compose import InstallationError, catalog_place  # noqa: PLC0415 -- opens the heavy rooms
+    from holdfast.compose import InstallationError, is_installed, on_postgres  # noqa: PLC0415 -- opens the heavy rooms
 
     try:
-        if catalog_place(settings).exists():
+        if is_installed(settings):
             return settings
     except InstallationError as error:
         fail(str(error), USAGE)
+    if on_postgres(settings):
+        fail("catalog: there is no installation in this database; holdfast migrate makes one", USAGE)
     fail(f"data: there is no installation in {printable(str(settings.data))}", USAGE)
 
 

@@ -7,8 +7,9 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,9 +19,9 @@ from holdfast.core.upkeep.duties import Duties, Plan
 from holdfast.core.upkeep.verifying import Reading
 from holdfast.settings import Settings, SettingsError
 
-BACKLOG = 16384
-HEAD_SECONDS = 10
-READ_BUFFER = 256 * 1024
+if TYPE_CHECKING:
+    from holdfast.app import Application
+
 OPEN_FILES = 65536
 DRAIN_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
@@ -40,18 +41,20 @@ def serve(
 ) -> None:
     """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
     settings = read_settings(config, data=data, host=host, port=port, workers=workers)
-    host, port = _free_address(settings)
-    settings = read_settings(config, data=data, host=host, port=port, workers=workers)
-    _set_up_logging(settings)
-    _raise_open_files()
-    _prepare(settings)
-    if demo:
-        _apart(_print_demo, settings)
-    _log.info("serving %s at %s", settings.data, _base_url(settings))
-    _run(settings)
+    with ExitStack() as held:
+        listening = [held.enter_context(each) for each in _listen(settings)]
+        host, port = listening[0].getsockname()[:2]
+        settings = read_settings(config, data=data, host=host, port=port, workers=workers)
+        _set_up_logging(settings)
+        _raise_open_files()
+        _prepare(settings)
+        if demo:
+            _apart(_print_demo, settings)
+        _log.info("serving %s at %s", settings.data, _base_url(settings))
+        raise typer.Exit(_run(settings, listening))
 
 
-def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN401 -- the server takes any callable
+def load_application(settings: Settings) -> "Application":
     """The application on an opened store; called once in each server process."""
     from holdfast.app import Options, build, dialect_names, named  # noqa: PLC0415 -- starts without the web
     from holdfast.compose import open_store  # noqa: PLC0415
@@ -69,13 +72,7 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
             "property_deck": settings.property_deck_rate_limit or None,
             "propops": settings.propops_rate_limit or None,
         },
-        choices={
-            "propops": {
-                "disposition": settings.propops_disposition,
-                "address_rate": settings.propops_rate_limit,
-            },
-            "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
-        },
+        choices=dialect_choices(settings),
         address_requests=settings.address_requests or None,
         address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
@@ -88,6 +85,24 @@ def load_application(settings: Settings, _target: str = "") -> Any:  # noqa: ANN
     return build(store, named(chosen), options)
 
 
+def dialect_choices(settings: Settings) -> dict[str, dict[str, str | int]]:
+    """What the settings say of each API, under the API's name and by its own names."""
+    return {
+        "propops": {"disposition": settings.propops_disposition, "address_rate": settings.propops_rate_limit},
+        "case_iq": {
+            "upload_limit": int(settings.case_iq_upload_limit),
+            "files_per_case": settings.case_iq_files_per_case,
+            "token_endpoint": settings.case_iq_token_endpoint,
+        },
+        "four_hse": {
+            "token_seconds": settings.four_hse_token_seconds,
+            "refresh_seconds": settings.four_hse_refresh_seconds,
+            "delete_without_force": settings.four_hse_delete_without_force,
+        },
+        "navarik": {"token_days": settings.navarik_token_days},
+    }
+
+
 def _plan(settings: Settings) -> Plan:
     return Plan(
         collect_every=settings.collect_interval_minutes * 60,
@@ -97,23 +112,33 @@ def _plan(settings: Settings) -> Plan:
     )
 
 
-def _free_address(settings: Settings) -> tuple[str, int]:
-    """The address to bind and a port that is free now, or one line and exit code 2.
+def _listen(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker on one address, or one line and exit code 2.
 
-    The server's own socket shares its port with whoever else asks for it so that workers can, and a second server
-    started by mistake would take half of the requests of the first.
+    The kernel shares connections out among sockets that say they share; one alone would let the first worker that wakes
+    take all. A server that was started by mistake could say so too: so the first look is for an address that is free.
     """
     asked = f"{settings.host}:{settings.port}"
     try:
         found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
         family, _, _, _, place = min(found, key=lambda each: each[0] != socket.AF_INET)
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(place)
-            name: tuple[str, int] = probe.getsockname()[:2]
-            return name
+        with _bound(family, place, socket.SO_REUSEADDR) as probe:
+            place = probe.getsockname()
+        return [_bound(family, place, socket.SO_REUSEADDR, socket.SO_REUSEPORT) for _ in range(settings.workers)]
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {printable(asked)}: {getattr(error, 'strerror', None) or error}", USAGE)
+
+
+def _bound(family: int, place: Any, *options: int) -> socket.socket:  # noqa: ANN401 -- as the system gives it
+    bound = socket.socket(family)
+    try:
+        for option in options:
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(place)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 def _base_url(settings: Settings) -> str:
@@ -173,28 +198,18 @@ def _print_demo(settings: Settings) -> None:
     sys.stdout.flush()
 
 
-def _run(settings: Settings) -> None:
-    from granian.constants import HTTPModes, Interfaces, Loops  # noqa: PLC0415
-    from granian.http import HTTP1Settings  # noqa: PLC0415
-    from granian.server import Server  # noqa: PLC0415
+def _run(settings: Settings, listening: Sequence[socket.socket]) -> int:
+    import uvloop  # noqa: PLC0415 -- the command line starts without the server
 
-    server = Server(
-        "holdfast",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        workers=settings.workers,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000, max_buffer_size=READ_BUFFER),
-        loop=Loops.uvloop,
-        websockets=False,
-        backlog=BACKLOG,
-        backpressure=BACKLOG,
-        respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
-        log_enabled=False,
-    )
-    server.serve(target_loader=functools.partial(load_application, settings), wrap_loader=False)
+    from holdfast.transport.connection import Patience  # noqa: PLC0415
+    from holdfast.transport.server import run  # noqa: PLC0415
+    from holdfast.transport.workers import Crew  # noqa: PLC0415
+
+    def work(place: int) -> bool:
+        load = functools.partial(load_application, settings)
+        return run(load, listening[place], Patience(), DRAIN_SECONDS, uvloop.new_event_loop)
+
+    return Crew(work, settings.workers, DRAIN_SECONDS).run()
 
 
 def _end_with_parent() -> None:

@@ -10,9 +10,18 @@ from typing import TypeVar, cast
 
 import msgspec
 
-from holdfast.core.errors import Conflict, Forbidden, Invalid, NotFound, OutOfScope, QuotaExceeded
+from holdfast.core.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    OutOfScope,
+    PartlyOutOfScope,
+    QuotaExceeded,
+)
 from holdfast.core.idempotency import Once
 from holdfast.core.model import (
+    READ,
     ROOT,
     Account,
     Actor,
@@ -129,11 +138,15 @@ class Sight:
         return page.items[0]
 
     async def wholly(self, attachment: Attachment) -> None:
-        """Every place of the attachment is within scope, as changing it needs. Raises `OutOfScope`."""
+        """Every place of the attachment is within scope, as changing it needs.
+
+        Raises `PartlyOutOfScope` where the actor can read the attachment and so knows of it, else `OutOfScope`.
+        """
         if self.actor.scopes:
             standing = await self.standing(attachment)
             if standing.within < standing.places or not standing.places:
-                raise OutOfScope("attachment")
+                readable = standing.within and self.actor.may(READ)
+                raise PartlyOutOfScope("attachment") if readable else OutOfScope("attachment")
 
     async def record(self, ref: RecordRef) -> Record:
         """A record within scope. Raises `NotFound`, `OutOfScope`."""
@@ -165,6 +178,22 @@ class Sight:
         if found is None:
             raise NotFound("folder")
         return found
+
+    async def taken(self, path: str) -> bool:
+        """Whether a live file or a folder is at that path."""
+        file = await self._rows.get(PathKey(self.account, path))
+        return file is not None or await self._rows.get(FolderKey(self.account, path)) is not None
+
+    async def vacant(self, path: str) -> None:
+        """Nothing is at that path, which lies within scope.
+
+        Raises `Invalid` when it is too long, `OutOfScope`, whatever is there, and `Conflict`.
+        """
+        if len(path) > MAX_PATH:
+            raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
+        self.reach(path)
+        if await self.taken(path):
+            raise Conflict(f"Something is already at {path}")
 
     async def owner(self) -> Account:
         """The account itself."""
@@ -267,21 +296,10 @@ class Work(Sight):
     async def place(self, folder: str, name: str) -> None:
         """Make room for `name` in a folder: within scope, nothing there yet, all folders above it exist.
 
-        Raises `OutOfScope`, `Conflict`, and `Invalid` when a file stands where a folder is needed or the path would
-        be too long.
+        Raises as `vacant` does, and `Invalid` when a file stands where a folder is needed.
         """
-        path = joined(folder, name)
-        if len(path) > MAX_PATH:
-            raise Invalid(f"A path has at most {MAX_PATH} characters", fields={"path": "too long"})
-        self.reach(path)
-        if await self.taken(path):
-            raise Conflict(f"Something is already at {path}")
+        await self.vacant(joined(folder, name))
         await self.ensure_folder(folder)
-
-    async def taken(self, path: str) -> bool:
-        """Whether a live file or a folder is at that path."""
-        file = await self._tx.get(PathKey(self.account, path))
-        return file is not None or await self._tx.get(FolderKey(self.account, path)) is not None
 
     async def ensure_folder(self, path: str) -> None:
         """Create the folder and those above it where they are missing. Raises `Invalid` if a file is in the way."""

@@ -208,12 +208,6 @@ class Attachments:
             query = None if more is None else msgspec.structs.replace(query, window=more)
         return {id: tuple(links) for id, links in found.items()}
 
-    async def links_on(self, record: RecordRef, window: Window, roles: tuple[str, ...] = ()) -> Page[Link]:
-        """The links on a record. Raises `NotFound`, `OutOfScope`."""
-        sight = self._guard.see(READ)
-        await sight.record(record)
-        return await sight.find(LinkQuery(sight.account, window, record=record, roles=roles))
-
     async def link(self, id: str) -> Link:
         """One link of a live attachment within scope. Raises `NotFound`, `OutOfScope`."""
         sight = self._guard.see(READ)
@@ -268,6 +262,14 @@ class Attachments:
         for hook in hooks:
             if self._policy.records == "strict" or sight.actor.scopes:
                 await sight.record(hook.record)
+
+    async def may_place(self, folder: str, name: str) -> None:
+        """Whether a new attachment may lie there now, for callers who know before the bytes arrive.
+
+        Somebody else may be there first all the same: `create` asks again. Raises `Forbidden`, `Invalid`,
+        `OutOfScope`, `Conflict`.
+        """
+        await self._guard.see(WRITE).vacant(joined(checked_folder(folder), checked_name(name)))
 
     async def create(self, intake: Intake, new: NewAttachment) -> Attachment:
         """A new attachment of the bytes received, visible and durable when this returns.

@@ -63,9 +63,19 @@ class OutOfScope(Forbidden):
     code = "out_of_scope"
     title = "Outside the caller's scope"
 
-    def __init__(self, kind: str = "resource") -> None:
-        super().__init__()
+    def __init__(self, kind: str = "resource", detail: str = "") -> None:
+        super().__init__(detail)
         self.kind = kind
+
+
+class PartlyOutOfScope(OutOfScope):
+    """Within the caller's scopes to read, and not to change: it also hangs, or lies, where they do not reach."""
+
+    code = "partly_out_of_scope"
+    title = "Partly outside the caller's scope"
+
+    def __init__(self, kind: str = "resource") -> None:
+        super().__init__(kind, f"The {kind} has a further place outside your scopes: you may read it, not change it")
 
 
 class NotFound(HoldfastError):

@@ -12,7 +12,6 @@ from holdfast.core.model import (
     RECORDS_READ,
     RECORDS_WRITE,
     JsonObject,
-    Link,
     Record,
     RecordRef,
     RecordScope,
@@ -160,12 +159,6 @@ class Records:
             return tuple(deleted)
 
         return await self._guard.change(RECORDS_WRITE, body)
-
-    async def links(self, ref: RecordRef, window: Window) -> Page[Link]:
-        """The links on a record. Raises `NotFound`, `OutOfScope`."""
-        sight = self._guard.see(READ)
-        await sight.record(ref)
-        return await sight.find(LinkQuery(sight.account, window, record=ref))
 
     async def _insert(self, work: Work, new: NewRecord, also: Callable[[Record], JsonObject] | None) -> Record:
         RecordRef.checked(new.ref.type, new.ref.id)

@@ -1,7 +1,6 @@
 """The front object. `identify` and `sign_in` say who is asking; `desk` is the only way to anything else."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import msgspec
 
@@ -54,6 +53,8 @@ class Engines(msgspec.Struct, frozen=True):
 class Desk:
     """Everything one actor may do, each call checked against its permissions and scopes."""
 
+    __slots__ = ("_engines", "_guard", "_ids", "_policy", "_studio", "actor")
+
     def __init__(
         self,
         actor: Actor,
@@ -79,7 +80,7 @@ class Desk:
         engines = self._engines
         return await stored_answer(engines.catalog, self.actor, key, engines.clock()) is not None
 
-    @cached_property
+    @property
     def attachments(self) -> Attachments:
         """Files and their links."""
         engines, studio = self._engines, self._studio
@@ -89,22 +90,22 @@ class Desk:
 
         return Attachments(self._guard, engines.blobs, engines.sniff, self._ids, self._policy, stored)
 
-    @cached_property
+    @property
     def renditions(self) -> Renditions:
         """Copies derived from files."""
         return Renditions(self._guard, self.attachments, self._studio)
 
-    @cached_property
+    @property
     def records(self) -> Records:
         """Records of the host application."""
         return Records(self._guard, self._policy)
 
-    @cached_property
+    @property
     def folders(self) -> Folders:
         """The path tree."""
         return Folders(self._guard)
 
-    @cached_property
+    @property
     def events(self) -> Events:
         """The log of changes."""
         return Events(self._guard)

@@ -4,8 +4,9 @@ Every reader ends normally only when the whole body has come (see `wire`); limit
 framing, and are the same for every kind of body.
 """
 
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final, TypeVar, overload
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -31,6 +32,7 @@ MAX_PAIRS: Final = 1000
 MAX_DEPTH: Final = 64
 
 _TRANSFER_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _BOUNDARY_BYTES: Final = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ'()+_,-./:=? ")
 
 T = TypeVar("T")
@@ -58,11 +60,19 @@ class FilePart(msgspec.Struct, frozen=True):
 
 Part = Field | FilePart
 
+_Event: TypeAlias = "MultipartSegment | bytes | None"
+_NO_MORE: Final = object()
+
 
 def media_type(call: Call) -> str:
     """The body's declared type in lower case without parameters; empty when there is none. Raises `Malformed`."""
-    header = call.req.get_header("Content-Type")
-    return parsed(header)[0] if header else ""
+    return _content_type(call)[0]
+
+
+def _content_type(call: Call) -> tuple[str, dict[str, str]]:
+    if call.content_type is None:
+        call.content_type = parsed(call.req.get_header("Content-Type") or "")
+    return call.content_type
 
 
 def is_empty(call: Call) -> bool:
@@ -142,22 +152,23 @@ def decoded(data: bytes, type: Any = Any) -> Any:  # noqa: ANN401 any JSON value
         raise Malformed("The body is not a JSON document") from None
 
 
-async def form(call: Call, *, limit: int | None = None, urlencoded: bool = True) -> AsyncIterator[Part]:
+def form(call: Call, *, limit: int | None = None, urlencoded: bool = True) -> AsyncIterator[Part]:
     """The parts of a form in their order: `multipart/form-data` (RFC 7578), or url-encoded fields where allowed.
 
     Ends normally only when the form and the body are complete, so decide nothing before it has ended. Raises
     `UnsupportedType`, `Malformed`, `Incomplete`, `TooLarge`, `DigestMismatch` (of the whole form).
     """
-    header = call.req.get_header("Content-Type") or ""
-    kind, options = parsed(header)
+    kind, options = _content_type(call)
     if kind == MULTIPART:
-        async for part in _parts(raw(call, limit=limit), _boundary(options)):
-            yield part
-    elif kind == URLENCODED and urlencoded:
-        for field in _fields(await document(call)):
-            yield field
-    else:
-        raise UnsupportedType(f"Send {MULTIPART}")
+        return _Form(raw(call, limit=limit), _boundary(options))
+    if kind == URLENCODED and urlencoded:
+        return _urlencoded(call)
+    raise UnsupportedType(f"Send {MULTIPART}")
+
+
+async def _urlencoded(call: Call) -> AsyncIterator[Part]:
+    for field in _fields(await document(call)):
+        yield field
 
 
 async def fields(call: Call) -> list[Field]:
@@ -184,64 +195,98 @@ class _Parser(PushMultipartParser):  # type: ignore[misc]
         self.ended = False
 
 
-async def _events(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[MultipartSegment | bytes | None]:
-    parser = _Parser(
-        boundary,
-        max_header_size=MAX_PART_HEADER_BYTES,
-        max_header_count=MAX_PART_HEADERS,
-        max_segment_count=MAX_PARTS,
-        strict=True,
-    )
-    try:
-        async for chunk in _from_delimiter(chunks, b"--" + boundary.encode()):
-            if not parser.ended:
-                for event in parser.parse(chunk):
-                    yield event
-        parser.close()
-    except MultipartError as error:
-        raise Malformed(f"Malformed form: {error}") from None
+class _Form:
+    """A multipart body, part by part. What is left of a file when the next part is asked for is skipped.
 
+    One object and not a chain of generators, since every chunk of every upload passes through.
+    """
 
-async def _from_delimiter(chunks: AsyncIterator[bytes], delimiter: bytes) -> AsyncIterator[bytes]:
-    """The same chunks, once the body is known to begin with the delimiter (one line break before it is tolerated)."""
-    head = b""
-    begun = False
-    async for chunk in chunks:
-        if begun:
-            yield chunk
-            continue
-        head += chunk
-        if len(head) >= len(delimiter) + 4:
-            if not head.removeprefix(b"\r\n").startswith(delimiter + b"\r\n"):
-                raise Malformed("Malformed form: it does not begin with its boundary")
-            begun = True
-            yield head
-    if not begun:
-        raise Malformed("Malformed form: too short")
+    __slots__ = ("_chunks", "_delimiter", "_events", "_file", "_head", "_parser")
 
+    def __init__(self, chunks: AsyncIterator[bytes], boundary: str) -> None:
+        self._chunks = chunks
+        self._delimiter = b"--" + boundary.encode()
+        self._head: bytes | None = b""
+        self._events: Iterator[_Event] = iter(())
+        self._file: _Payload | None = None
+        self._parser = _Parser(
+            boundary,
+            max_header_size=MAX_PART_HEADER_BYTES,
+            max_header_count=MAX_PART_HEADERS,
+            max_segment_count=MAX_PARTS,
+            strict=True,
+        )
 
-async def _parts(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[Part]:
-    events = _events(chunks, boundary)
-    async for segment in events:
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Part:
+        if self._file is not None:
+            async for _ in self._file:
+                pass
+        segment = await self.event()
         if not isinstance(segment, MultipartSegment):
             raise Malformed("Malformed form")
         name, filename = _part_names(segment.headerlist)
-        content = _payload(events)
+        content = self._file = _Payload(self)
         if filename is None:
-            yield Field(name, _text(await _field_value(content)))
-            continue
+            return Field(name, _text(await _field_value(content)))
         headers = tuple(segment.headerlist)
         declared = next((value for key, value in headers if key == "Content-Type"), None)
-        yield FilePart(name, filename, parsed(declared)[0] if declared else None, content, headers)
-        async for _ in content:
-            pass
+        return FilePart(name, filename, parsed(declared)[0] if declared else None, content, headers)
+
+    async def event(self) -> _Event:
+        """What the parser finds next: a part, bytes of it, or None for its end. Ends with the body."""
+        try:
+            while (event := next(self._events, _NO_MORE)) is _NO_MORE:
+                self._events = self._parser.parse(await self._piece())
+            return event
+        except MultipartError as error:
+            raise Malformed(f"Malformed form: {error}") from None
+
+    async def _piece(self) -> bytes:
+        """The next chunk that the parser has to see. After its end the body is read on, and dropped."""
+        async for chunk in self._chunks:
+            if self._head is not None:
+                if self._begins(chunk):
+                    head, self._head = self._head, None
+                    return head
+            elif not self._parser.ended:
+                return chunk
+        if self._head is not None:
+            raise Malformed("Malformed form: too short")
+        self._parser.close()
+        raise StopAsyncIteration
+
+    def _begins(self, chunk: bytes) -> bool:
+        """Whether the body is known to begin with its delimiter (one line break before it is tolerated)."""
+        self._head = head = (self._head or b"") + chunk
+        if len(head) < len(self._delimiter) + 4:
+            return False
+        if not head.removeprefix(b"\r\n").startswith(self._delimiter + b"\r\n"):
+            raise Malformed("Malformed form: it does not begin with its boundary")
+        return True
 
 
-async def _payload(events: AsyncIterator[MultipartSegment | bytes | None]) -> AsyncIterator[bytes]:
-    async for event in events:
-        if not isinstance(event, bytes):
-            return
-        yield event
+class _Payload:
+    """The bytes of one part."""
+
+    __slots__ = ("_form", "_whole")
+
+    def __init__(self, form: _Form) -> None:
+        self._form = form
+        self._whole = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._whole:
+            event = await self._form.event()
+            if isinstance(event, bytes):
+                return event
+            self._whole = True
+        raise StopAsyncIteration
 
 
 async def _field_value(content: AsyncIterator[bytes]) -> bytes:
@@ -256,13 +301,13 @@ async def _field_value(content: AsyncIterator[bytes]) -> bytes:
 
 
 def _part_names(headers: list[tuple[str, str]]) -> tuple[str, str | None]:
-    if sum(len(name) + len(value) for name, value in headers) > MAX_PART_HEADER_BYTES:
+    if sum([len(name) + len(value) for name, value in headers]) > MAX_PART_HEADER_BYTES:
         raise Malformed("The headers of a part are too large")
     seen: dict[str, str] = {}
     for name, value in headers:
         if name in seen:
             raise Malformed(f"A part repeats {name}")
-        if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        if _CONTROL.search(value):
             raise Malformed("A part header holds a control character")
         seen[name] = value
     encoding = seen.get("Content-Transfer-Encoding", "binary").strip().lower()

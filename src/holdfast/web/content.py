@@ -10,7 +10,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from time import gmtime
 from typing import Final, Literal
-from unicodedata import normalize
+from unicodedata import category, normalize
 from urllib.parse import quote
 
 from falcon.asgi import Request
@@ -97,7 +97,7 @@ _MONTHS: Final = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "S
 _MEDIA_TYPE: Final = re.compile(r"[!#$&^_.+\w-]{1,127}/[!#$&^_.+\w-]{1,127}", re.ASCII)
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9!#$&+,.^_`{}~()@=\[\] '-]+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_UNSAFE_FALLBACK: Final = re.compile(r'[^ -~]|["\\%/]')
+_UNSAFE_FALLBACK: Final = re.compile(r'[^ -~]|["\\%/?]')
 _ATTR_CHARS: Final = "!#$&+-.^_`|~"
 _ETAGS: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
@@ -114,8 +114,9 @@ def disposition(kind: Kind, name: str) -> str:
 
 
 def _fallback(name: str) -> str:
-    decomposed = normalize("NFKD", name).encode("ascii", "replace").decode().replace("?", "_")
-    ascii_name = _UNSAFE_FALLBACK.sub("_", decomposed)
+    # A mark belongs to the letter before it: "ü" is kept as "u", however it was composed.
+    letters = "".join(character for character in normalize("NFKD", name) if not category(character).startswith("M"))
+    ascii_name = _UNSAFE_FALLBACK.sub("_", letters)
     stem, dot, extension = ascii_name.rpartition(".")
     if dot and not stem.strip("_ "):
         return f"file.{extension}"
@@ -143,7 +144,7 @@ def serve(call: Call, content: Content, *, inline: bool = False, headers: Header
     req = call.req
     etag = etag_of(content)
     modified = content.modified_at // 1_000_000
-    plain = not any(name in _ASKING for name, _ in req.scope["headers"])
+    plain = _ASKING.isdisjoint([name for name, _ in req.scope["headers"]])
     failed = None if plain else evaluate(req, etag, modified)
     validators: Headers = (("ETag", etag), ("Last-Modified", http_date(modified)))
     if failed is not None:

@@ -44,6 +44,7 @@ class Call(msgspec.Struct):
     identity: Actor | None = None
     bound_desk: Desk | None = None
     quota: Quota | None = None
+    content_type: tuple[str, dict[str, str]] | None = None
 
     @property
     def actor(self) -> Actor:

@@ -12,8 +12,11 @@ from holdfast.core.errors import Malformed
 MAX_HEADER: Final = 8192
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME: Final = re.compile(rf"({_TOKEN.pattern})[ \t]*=[ \t]*")
+_END: Final = re.compile(r"[ \t]*(?:;[ \t;]*|\Z)")
 _QUOTED: Final = re.compile(r'[^"\\]*')
 _BLANK: Final = " \t"
+_BETWEEN: Final = " \t;"
 
 
 def parsed(header: str) -> tuple[str, dict[str, str]]:
@@ -56,33 +59,21 @@ def extended_value(text: str) -> str:
 
 def _parameters(text: str, *, browser_quoting: bool) -> dict[str, str]:
     found: dict[str, str] = {}
-    at = 0
+    at = len(text) - len(text.lstrip(_BETWEEN))
     while at < len(text):
-        while at < len(text) and text[at] in " \t;":
-            at += 1
-        if at == len(text):
-            break
-        name = _TOKEN.match(text, at)
+        name = _NAME.match(text, at)
         if name is None:
             raise Malformed("A header parameter is malformed")
-        at = _skip_blank(text, name.end())
-        if at >= len(text) or text[at] != "=":
-            raise Malformed("A header parameter has no value")
-        value, at = _value(text, _skip_blank(text, at + 1), browser_quoting=browser_quoting)
-        at = _skip_blank(text, at)
-        if at < len(text) and text[at] != ";":
+        value, at = _value(text, name.end(), browser_quoting=browser_quoting)
+        end = _END.match(text, at)
+        if end is None:
             raise Malformed("A header parameter is malformed")
-        key = name.group().lower()
+        at = end.end()
+        key = name[1].lower()
         if key in found:
             raise Malformed(f"The parameter {key} is given twice")
         found[key] = value
     return found
-
-
-def _skip_blank(text: str, at: int) -> int:
-    while at < len(text) and text[at] in _BLANK:
-        at += 1
-    return at
 
 
 def _value(text: str, at: int, *, browser_quoting: bool) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from holdfast.core import errors
-from holdfast.core.errors import HoldfastError, Incomplete, Invalid, NotFound, OutOfScope, TooLarge
+from holdfast.core.errors import HoldfastError, Incomplete, Invalid, NotFound, OutOfScope, PartlyOutOfScope, TooLarge
 from holdfast.web.reply import Reply, json
 
 T = TypeVar("T")
@@ -79,6 +79,7 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.OutOfScope: 404,
+    errors.PartlyOutOfScope: 403,
     errors.NotFound: 404,
     errors.Invalid: 400,
     errors.Malformed: 400,
@@ -123,9 +124,10 @@ def status_of(error: HoldfastError) -> int:
 def problem(error: HoldfastError, _call: object = None) -> Reply:
     """Problem details (RFC 9457). `type` is `about:blank` with the status' meaning; `code` is ours and stable.
 
-    What lies outside the caller's scopes is told as what is not there: the answer does not say which.
+    What lies outside the caller's scopes is told as what is not there: the answer does not say which. What the caller
+    can read and not change is told as that.
     """
-    if isinstance(error, OutOfScope):
+    if isinstance(error, OutOfScope) and not isinstance(error, PartlyOutOfScope):
         error = NotFound(error.kind)
     status = status_of(error)
     details = Problem(

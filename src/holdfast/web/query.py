@@ -10,6 +10,8 @@ from holdfast.core.errors import Invalid
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
+# Until 2106 the nearest float of a number of seconds is less than half a microsecond away.
+_EXACT_AS_FLOAT = 2**32 * 1_000_000
 
 C = TypeVar("C", bound=str)
 
@@ -31,6 +33,8 @@ def moment(text: str, field: str) -> int:
 
 def moment_text(microseconds: int) -> dt.datetime:
     """The date-time of that many microseconds since the epoch, for JSON."""
+    if 0 <= microseconds < _EXACT_AS_FLOAT:
+        return dt.datetime.fromtimestamp(microseconds / 1e6, dt.UTC)
     return _EPOCH + dt.timedelta(microseconds=microseconds)
 
 

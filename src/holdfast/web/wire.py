@@ -9,7 +9,7 @@ that a reader has gone.
 import asyncio
 from asyncio import CancelledError, Task, TimerHandle
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -106,6 +106,7 @@ class Wire:
         event = await self._timed_receive()
         if event["type"] != "http.request":
             self.cut = True
+            self._disarm()
             return event
         self.expects_continue = False
         count = len(event.get("body", b""))
@@ -114,29 +115,16 @@ class Wire:
         if not event.get("more_body", False):
             self.complete = self.length is None or self.received == self.length
             self.cut = not self.complete
+            self._disarm()
         return event
 
-    async def chunks(self, limit: int) -> AsyncIterator[bytes]:
+    def chunks(self, limit: int) -> AsyncIterator[bytes]:
         """The body, piece by piece; ends normally only when all of it has come.
 
         Raises `Incomplete`, `TooLarge` (before reading when the length is announced), `TooSlow`, and
         `UnsupportedType` for a content coding (RFC 9110 section 8.4).
         """
-        if self.encoded:
-            raise UnsupportedType("A content coding is not supported for request bodies")
-        if self.length is not None and self.length > limit:
-            raise TooLarge(limit)
-        try:
-            while not self.complete:
-                event = await self.receive()
-                if self.cut:
-                    raise Incomplete("The body ended before all of it had arrived")
-                if self.received > limit:
-                    raise TooLarge(limit)
-                if chunk := event.get("body", b""):
-                    yield chunk
-        finally:
-            self._disarm()
+        return _Chunks(self, limit)
 
     def abandon(self) -> None:
         """Read nothing more of the body: the answer goes out at once and the connection closes behind it."""
@@ -149,6 +137,7 @@ class Wire:
         The server closes the connection of an unread body when nothing refers to them any more; a failure that is
         part of a cycle with its own traceback would keep them until the garbage collector comes by.
         """
+        self._disarm()
         self._receive = _nothing_more
         self._send = _nowhere
 
@@ -276,6 +265,36 @@ class Wire:
             self._timer.cancel()
             self._timer = None
         self._task = None
+
+
+class _Chunks:
+    """As `Wire.chunks`."""
+
+    __slots__ = ("_limit", "_wire")
+
+    def __init__(self, wire: Wire, limit: int) -> None:
+        self._wire = wire
+        self._limit = limit
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        wire, limit = self._wire, self._limit
+        if wire.encoded:
+            raise UnsupportedType("A content coding is not supported for request bodies")
+        if wire.length is not None and wire.length > limit:
+            raise TooLarge(limit)
+        while not wire.complete:
+            event = await wire.receive()
+            if wire.cut:
+                raise Incomplete("The body ended before all of it had arrived")
+            if wire.received > limit:
+                raise TooLarge(limit)
+            if chunk := event.get("body", b""):
+                received: bytes = chunk
+                return received
+        raise StopAsyncIteration
 
 
 async def _nothing_more() -> Event:

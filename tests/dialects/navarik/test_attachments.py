@@ -141,7 +141,7 @@ async def test_content_is_the_bytes_under_their_name(world: World) -> None:
     assert answer.headers["content-type"] == made["body"]["format"] == "application/pdf"
     assert answer.headers["content-length"] == str(made["body"]["size"])
     assert answer.headers["content-disposition"] == (
-        "attachment; filename=\"Zu_rich.pdf\"; filename*=UTF-8''Z%C3%BCrich.pdf"
+        "attachment; filename=\"Zurich.pdf\"; filename*=UTF-8''Z%C3%BCrich.pdf"
     )
     assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -18,6 +18,7 @@ EXPECTED = {
     "Unauthenticated": (401, "Unauthenticated."),
     "Forbidden": (403, "Invalid scope(s) provided."),
     "OutOfScope": (404, "Not Found"),
+    "PartlyOutOfScope": (404, "Not Found"),
     "NotFound": (404, "Not Found"),
     "RouteNotFound": (404, "Not Found"),
     "MethodNotAllowed": (405, "Method Not Allowed"),

@@ -21,9 +21,10 @@ from holdfast.web.wire import Pace, Wire
 from tests.dialects.propops.stage import Stage, staged
 
 STATUSES = {
-    "Unauthenticated": 401, "Forbidden": 403, "OutOfScope": 403, "NotFound": 404, "Invalid": 400, "Malformed": 400,
-    "Incomplete": 400, "DigestMismatch": 400, "KeyReused": 400, "Conflict": 409, "Stale": 409, "TooLarge": 413,
-    "UnsupportedType": 415, "QuotaExceeded": 400, "RateLimited": 429, "ContentLost": 404, "Unavailable": 503,
+    "Unauthenticated": 401, "Forbidden": 403, "OutOfScope": 403, "PartlyOutOfScope": 403, "NotFound": 404,
+    "Invalid": 400, "Malformed": 400, "Incomplete": 400, "DigestMismatch": 400, "KeyReused": 400, "Conflict": 409,
+    "Stale": 409, "TooLarge": 413, "UnsupportedType": 415, "QuotaExceeded": 400, "RateLimited": 429,
+    "ContentLost": 404, "Unavailable": 503,
     "StorageFull": 507,
     "RouteNotFound": 404, "MethodNotAllowed": 405, "NotAcceptable": 406, "LengthRequired": 411, "TooSlow": 408,
     "InternalError": 500,

@@ -254,26 +254,26 @@ DELETE FROM leases WHERE name = :name
 
 -- name: figures
 SELECT
-    (SELECT coalesce(sum(v.size), 0) FROM attachments a JOIN versions v ON v.attachment = a.key WHERE a.account = :own),
+    (SELECT CAST(coalesce(sum(v.size), 0) AS BIGINT) FROM attachments a JOIN versions v ON v.attachment = a.key WHERE a.account = :own),
     (SELECT count(*) FROM attachments WHERE account = :live AND trashed = 0),
     (SELECT count(*) FROM blobs WHERE account = :held),
-    (SELECT coalesce(sum(size), 0) FROM blobs WHERE account = :stored)
+    (SELECT CAST(coalesce(sum(size), 0) AS BIGINT) FROM blobs WHERE account = :stored)
 
 -- name: folder_move
 UPDATE folders SET path = :target, parent = :parent, folded = :folded, path_md5 = path_md5(:target)
 WHERE account = :account AND path = :source
 -- name: folders_below_move
-UPDATE folders SET path = :target || substr(path, :skip), parent = :target || substr(parent, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip))
+UPDATE folders SET path = :target || substr(path, CAST(:skip AS INTEGER)), parent = :target || substr(parent, CAST(:skip AS INTEGER)),
+    path_md5 = path_md5(:target || substr(path, CAST(:skip AS INTEGER)))
 WHERE account = :account AND path >= :first AND path < :end
 -- name: attachments_in_move
-UPDATE attachments SET folder = :target, path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip)),
+UPDATE attachments SET folder = :target, path = :target || substr(path, CAST(:skip AS INTEGER)),
+    path_md5 = path_md5(:target || substr(path, CAST(:skip AS INTEGER))),
     revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder = :source
 -- name: attachments_below_move
-UPDATE attachments SET folder = :target || substr(folder, :skip), path = :target || substr(path, :skip),
-    path_md5 = path_md5(:target || substr(path, :skip)),
+UPDATE attachments SET folder = :target || substr(folder, CAST(:skip AS INTEGER)), path = :target || substr(path, CAST(:skip AS INTEGER)),
+    path_md5 = path_md5(:target || substr(path, CAST(:skip AS INTEGER))),
     revision = revision + 1, updated_at = :at, updated_by = :actor
 WHERE account = :account AND folder >= :first AND folder < :end
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from holdfast.core.attachments import Description, Hook, NewAttachment, OnConflict
-from holdfast.core.errors import Invalid, NotFound
+from holdfast.core.errors import Conflict, Invalid, NotFound
 from holdfast.core.intake import Intake
 from holdfast.core.model import Attachment, Facts, Link, RecordRef
 from holdfast.core.paths import checked_folder, split_path
@@ -101,10 +101,11 @@ async def create(call: Call) -> Reply:
     if body.media_type(call) == body.MULTIPART:
         return await _create_from_form(call, key)
     draft = read_draft(Parameters(call.req.params))
-    await _may_hang(call, draft, key)
+    new = draft.of("")
+    await _may_begin(call, new, key)
     async with await call.desk.attachments.receive() as intake:
-        await body.receive(call, intake, draft.name or "")
-        return await _create(call, key, intake, draft.of(""), None)
+        await body.receive(call, intake, new.name)
+        return await _create(call, key, intake, new, None)
 
 
 async def _create(call: Call, key: str | None, intake: Intake, new: NewAttachment, declared: str | None) -> Reply:
@@ -112,10 +113,14 @@ async def _create(call: Call, key: str | None, intake: Intake, new: NewAttachmen
     return await once(call, key, said, lambda desk: desk.attachments.create(intake, new), _created)
 
 
-async def _may_hang(call: Call, draft: Draft, key: str | None) -> None:
+async def _may_begin(call: Call, new: NewAttachment, key: str | None) -> None:
+    """Refuse before the bytes arrive what could not be kept after."""
+    attachments = call.desk.attachments
     try:
-        await call.desk.attachments.may_hang(draft.hooks)
-    except NotFound:
+        await attachments.may_hang(new.hooks)
+        if new.folder is not None and new.on_conflict == "fail":
+            await attachments.may_place(new.folder, new.name)
+    except (Conflict, NotFound):
         # What was carried out before is answered again, whatever has become of the record since.
         if key is None or not await call.desk.answered(key):
             raise
@@ -132,9 +137,9 @@ async def _create_from_form(call: Call, key: str | None) -> Reply:
             if isinstance(part, body.Field):
                 fields.setdefault(part.name, []).append(part.value)
                 continue
-            draft = _draft_of_form(call, part, fields)
-            await _may_hang(call, draft, key)
-            new, declared = await _take_part(intake, part, draft), part.media_type
+            new, declared = _draft_of_form(call, part, fields).of(part.filename), part.media_type
+            await _may_begin(call, new, key)
+            await intake.take(part.chunks, name=new.name, declared_type=part.media_type)
         if new is None:
             raise Invalid("No file was sent", fields={"file": "missing"})
         return await _create(call, key, intake, new, declared)
@@ -147,12 +152,6 @@ def _draft_of_form(call: Call, part: body.FilePart, fields: dict[str, list[str]]
         name: values[0] if len(values) == 1 else values for name, values in fields.items()
     }
     return read_draft(Parameters({**call.req.params, **single}))
-
-
-async def _take_part(intake: Intake, part: body.FilePart, draft: Draft) -> NewAttachment:
-    new = draft.of(part.filename)
-    await intake.take(part.chunks, name=new.name, declared_type=part.media_type)
-    return new
 
 
 def _created(attachment: Attachment) -> Reply:

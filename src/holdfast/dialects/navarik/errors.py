@@ -37,6 +37,7 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.OutOfScope: 403,
+    errors.PartlyOutOfScope: 403,
     errors.NotFound: 404,
     problems.RouteNotFound: 404,
     problems.MethodNotAllowed: 405,
@@ -58,4 +59,5 @@ STATUS: Final[Mapping[type[HoldfastError], int]] = {
 ERRORS: Final[ErrorTable] = {
     **{kind: _as(status) for kind, status in STATUS.items()},
     errors.OutOfScope: _as(403, lambda _: NOT_A_PARTY),
+    errors.PartlyOutOfScope: _as(403, lambda _: NOT_A_PARTY),
 }

@@ -1,0 +1,199 @@
+"""The catalog on PostgreSQL. Any number of servers may use the same database."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, cast
+
+import psycopg
+
+from holdfast.catalog.lookups import FIXED, KEYS
+from holdfast.catalog.postgres.failures import may_be_tried_again, raised
+from holdfast.catalog.postgres.inspection import facts_of
+from holdfast.catalog.postgres.migrations import Unsuitable, migrate_database
+from holdfast.catalog.postgres.reading import Asking, Rows, account_asked, page_of
+from holdfast.catalog.postgres.rows import RowStatements
+from holdfast.catalog.postgres.sessions import Session, Sessions, account_is, timeout_of
+from holdfast.catalog.postgres.settings import Limits
+from holdfast.catalog.postgres.wording import Statement, worded_statements
+from holdfast.catalog.postgres.writing import AnswerLost, PostgresTx, RunAgain
+from holdfast.core.errors import Unavailable
+from holdfast.core.ports import FiguresQuery, Key, Page, Query, R, Tx
+
+T = TypeVar("T")
+
+_MARGIN_SECONDS = 2.0
+_FRESH_PLAN = Statement("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+_OUTCOME = "SELECT attempt FROM sessions WHERE id = $1 FOR UPDATE"
+
+
+class PostgresCatalog:
+    """`Catalog` on one PostgreSQL database. Made by `open_postgres`."""
+
+    def __init__(self, dsn: str, limits: Limits) -> None:
+        statements = worded_statements()
+        self._limits = limits
+        self._asking = Asking(statements)
+        self._rows = RowStatements(statements)
+        self._sessions = Sessions(dsn, limits)
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def get(self, key: Key[R]) -> R | None:
+        """The row of that key, or None."""
+        statement, context = self._asking.key(key)
+        rows = (await self._read(context, [statement], self._limits.read_seconds))[0]
+        return cast(R, KEYS[type(key)][2](rows[0])) if rows else None
+
+    async def find(self, query: Query[R]) -> Page[R]:
+        """The rows of that query. Raises `Invalid` for an unknown field, `Unavailable` past the time limit."""
+        context, limits = account_asked(query), self._limits
+        fixed = FIXED.get(type(query))
+        if fixed is not None:
+            seconds = limits.count_seconds if isinstance(query, FiguresQuery) else limits.scan_seconds
+            return fixed.page(query, await self._read(context, self._asking.fixed(fixed, query), seconds))
+        if (question := self._asking.wondering(query)) is not None:
+            self._asking.learn((await self._read(context, [question], limits.read_seconds))[0])
+        select = self._asking.plan(query)
+        total = query.window.total  # type: ignore[attr-defined]
+        seconds = limits.scan_seconds if select.scans or total else limits.read_seconds
+        return page_of(query, select, await self._read(context, self._asking.window(query, select), seconds))
+
+    async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run the body in a transaction and commit it durably.
+
+        A caller who is cancelled leaves; the transaction goes on to its end.
+        """
+        task = asyncio.ensure_future(self._transact(body))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Finish what is under way and close the connections."""
+        if self._running:
+            await asyncio.wait(self._running)
+        await self._sessions.close()
+
+    # ------------------------------------------------------------ reading
+
+    async def _read(self, context: str | None, statements: Sequence[Statement], seconds: float) -> list[Rows]:
+        """What the statements give, as of one round trip; tried once more when the connection turns out to be gone."""
+        if not statements:
+            return []
+        before = [] if context is None else [account_is(context)]
+        if seconds > self._limits.read_seconds:
+            before += [timeout_of(seconds), _FRESH_PLAN]
+        batch = [*before, *statements]
+        try:
+            found = await self._once(batch, seconds)
+        except psycopg.Error as error:
+            if not may_be_tried_again(error):
+                raise raised(error) from error
+            found = await self._last(batch, seconds)
+        return found[len(before) :]
+
+    async def _last(self, batch: Sequence[Statement], seconds: float) -> list[Rows]:
+        try:
+            return await self._once(batch, seconds)
+        except (psycopg.Error, TimeoutError) as error:
+            raise raised(error) from error
+
+    async def _once(self, batch: Sequence[Statement], seconds: float) -> list[Rows]:
+        session = await self._sessions.take()
+        failure: BaseException | None = None
+        try:
+            return [each.rows for each in await session.run(batch, seconds + _MARGIN_SECONDS)]
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            await self._sessions.give_back(session, failure)
+
+    # ------------------------------------------------------------ writing
+
+    async def _transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+        careful, tries = False, 0
+        until = time.monotonic() + self._limits.transaction_seconds
+        while True:
+            try:
+                return await self._attempt(body, careful=careful)
+            except RunAgain as again:
+                careful = careful or again.carefully
+                if not again.carefully:
+                    tries += 1
+                    if tries > self._limits.retries or time.monotonic() > until:
+                        raise again.cause from again
+                    # Those who were in each other's way should not meet again.
+                    await asyncio.sleep(random.uniform(0, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 -- no secret
+
+    async def _attempt(self, body: Callable[[Tx], Awaitable[T]], *, careful: bool) -> T:
+        try:
+            session = await self._sessions.take()
+        except psycopg.Error as error:
+            raise raised(error) from error
+        tx = PostgresTx(session, self._asking, self._rows, self._limits, careful=careful)
+        failure: BaseException | None = None
+        try:
+            return await tx.commit(await body(tx))
+        except AnswerLost as lost:
+            failure = lost.__cause__
+            await self._lose(session)
+            if await self._was_committed(session.id, session.attempt):
+                return cast(T, lost.result)
+            raise RunAgain(Unavailable("The catalog cannot be reached"), carefully=False) from lost
+        except BaseException as error:
+            failure = error
+            if tx.failure is not None and tx.failure is not error:
+                raise tx.failure from error
+            raise
+        finally:
+            await session.undo()
+            await self._sessions.give_back(session, _cause(failure))
+
+    async def _lose(self, session: Session) -> None:
+        """Close a connection of which nobody knows how far it came, so that the server lets go of it."""
+        try:
+            await session.connection.close()
+        except psycopg.Error:
+            return
+
+    async def _was_committed(self, id: str, attempt: int) -> bool:
+        """Whether the transaction of that session was committed. Raises an `Unavailable` that is `unsure`.
+
+        Its last write locked the session's row: what is read there once the lock is to be had is the outcome.
+        """
+        until = time.monotonic() + self._limits.resolve_seconds
+        question = [Statement("SELECT set_config('lock_timeout', '1s', true)"), Statement(_OUTCOME, (id,))]
+        while time.monotonic() < until:
+            try:
+                rows = (await self._once(question, _MARGIN_SECONDS))[-1]
+                return bool(rows) and rows[0][0] >= attempt
+            except (psycopg.Error, TimeoutError):
+                await asyncio.sleep(0.1)
+        unsure = Unavailable("The catalog did not say whether the change was made")
+        unsure.unsure = True
+        raise unsure
+
+
+def _cause(failure: BaseException | None) -> BaseException | None:
+    """The engine's own error behind a failure."""
+    while failure is not None and not isinstance(failure, psycopg.Error | TimeoutError):
+        failure = failure.__cause__
+    return failure
+
+
+def open_postgres(dsn: str, limits: Limits | None = None) -> PostgresCatalog:
+    """Open the database and bring its schema up to date.
+
+    Raises `SchemaTooNew`, `Unsuitable` when the setting or the database is wrong, `Unavailable`.
+    """
+    facts = facts_of(dsn)
+    if facts.found != facts.known:
+        migrate_database(dsn)
+        facts = facts_of(dsn)
+    if lacking := facts.without_rights:
+        raise Unsuitable(
+            f"the role has not all rights on {', '.join(lacking[:3])}; grant them as docs/postgresql.md says"
+        )
+    return PostgresCatalog(dsn, limits or Limits())

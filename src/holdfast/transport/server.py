@@ -1,0 +1,137 @@
+"""One process that serves: an application, a listening socket, and an orderly end."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
+from typing import Final
+
+from holdfast.transport.connection import App, Connection, Event, Patience, Scope
+
+TICK: Final = 0.5
+BACKLOG: Final = 16384
+
+_log = logging.getLogger("holdfast.transport")
+
+
+class StartFailed(Exception):
+    """The application could not start; it has said why."""
+
+
+class Lifespan:
+    """The application's start and end, as the ASGI lifespan protocol has them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._asked: asyncio.Queue[Event] = asyncio.Queue()
+        self._told: asyncio.Queue[Event] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Let the application start. Raises `StartFailed`."""
+        self._task = asyncio.ensure_future(self._run())
+        await self._ask("startup")
+
+    async def stop(self) -> None:
+        """Let the application end. What goes wrong there is its own affair, which it has told."""
+        with suppress(StartFailed):
+            await self._ask("shutdown")
+
+    async def _run(self) -> None:
+        scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
+        try:
+            await self._app(scope, self._asked.get, self._told.put)
+        except Exception as error:  # noqa: BLE001 whatever it is, the server has to know that it ended
+            _log.exception("the application failed")
+            await self._told.put({"type": "lifespan.failed", "message": str(error)})
+
+    async def _ask(self, what: str) -> None:
+        await self._asked.put({"type": f"lifespan.{what}"})
+        answer = await self._told.get()
+        if answer["type"] != f"lifespan.{what}.complete":
+            raise StartFailed(str(answer.get("message", "")))
+
+
+class Server:
+    """Serves one application on one socket until it is told to stop."""
+
+    def __init__(self, app: App, patience: Patience, drain: float) -> None:
+        """`drain`: how many seconds requests under way may take once the server has been told to stop."""
+        self.app = app
+        self.patience = patience
+        self.loop = asyncio.get_running_loop()
+        self.date = b""
+        self.connections: set[Connection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.leaving = False
+        self._drain = drain
+        self._told = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is under way."""
+        self._told.set()
+
+    async def serve(self, listening: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+        """Until `stop`. Raises `StartFailed`."""
+        lifespan = Lifespan(self.app)
+        await lifespan.start()
+        tick = asyncio.ensure_future(self._tick())
+        server = await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
+        ready()
+        await self._told.wait()
+        server.close()
+        await self._leave()
+        tick.cancel()
+        await lifespan.stop()
+
+    async def _tick(self) -> None:
+        """What connections need now and then: the date, and an end for those whose time is over."""
+        second = 0
+        while True:
+            now = self.loop.time()
+            if int(now) != second:
+                second = int(now)
+                self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+            for connection in [each for each in self.connections if each.deadline < now]:
+                connection.overdue()
+            await asyncio.sleep(TICK)
+
+    async def _leave(self) -> None:
+        self.leaving = True
+        for connection in list(self.connections):
+            connection.leave()
+        ends = self.loop.time() + self._drain
+        while (self.connections or self.tasks) and self.loop.time() < ends:  # noqa: ASYNC110 once in a server's life
+            await asyncio.sleep(0.02)
+        for connection in list(self.connections):
+            connection.abort()
+        for task in list(self.tasks):
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=1)
+
+
+def run(
+    load: Callable[[], App],
+    listening: socket.socket,
+    patience: Patience,
+    drain: float,
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> bool:
+    """Serve in this process until SIGTERM or SIGINT; whether the application could start."""
+
+    async def main() -> bool:
+        server = Server(load(), patience, drain)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server.loop.add_signal_handler(number, server.stop)
+        try:
+            await server.serve(listening)
+        except StartFailed:
+            return False
+        return True
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(main())
