@@ -447,7 +447,7 @@ def _check_store(setting: str, url: str, *, local: str, remote: tuple[str, ...])
     if parts.scheme == local:
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise SettingsError(setting, f"write {local}:/// and an absolute path, such as {local}:///srv/holdfast")
-    elif parts.scheme not in remote or not (parts.netloc or (parts.scheme == "postgresql" and "host=" in parts.query)):
+    elif parts.scheme not in remote or not (parts.netloc or ("postgresql" in remote and "host=" in parts.query)):
         raise SettingsError(setting, f"expected {local}:///path or {'://…, '.join(remote)}://…")
 
 
