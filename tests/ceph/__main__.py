@@ -1,4 +1,4 @@
-"""`python -m tests.ceph`: what every blob store must do, and a server's life, on a real Ceph of one node."""
+"""`python -m tests.ceph`: what every blob store must do, and a server that serves from it, on a real Ceph of one node."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ _HERE = Path(__file__).parent
 _BIN = Path(sys.executable).parent
 _USER = "ceph"
 _CONFORMANCE = ("tests/conformance/test_blobs.py", "-k", "objects and not signed")
-_JOURNEY = ("tests/cli/test_object_stores.py", "-k", "hear or readers")
+_JOURNEY = ("tests/cli/test_object_stores.py", "-k", "readers")
 
 
 @contextmanager
