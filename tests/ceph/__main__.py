@@ -1,4 +1,4 @@
-"""`python -m tests.ceph`: what every blob store must do, and a server that serves from it, on a real Ceph of one node."""
+"""`python -m tests.ceph`: what every blob store must do, and a server that serves from one, on a real Ceph."""
 
 import os
 import shutil
