@@ -73,7 +73,9 @@ class Cluster:
         command += [part for option in (*options, *settings) for part in ("-c", option)]
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **as_nobody())
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, **as_nobody()
+            )
         self.wait()
 
     def wait(self) -> None:
