@@ -36,7 +36,7 @@ from tests.web.asgi import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FRACTION = 12
+FRACTION = 20
 """One of so many routes is asked on pairs of engines that are taken in part."""
 
 UNLIMITED = Options(rates={dialect.name: None for dialect in ALL}, choices={"propops": {"address_rate": 10**6}})

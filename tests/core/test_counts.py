@@ -12,6 +12,8 @@ from holdfast.web.limits import Counters, Guesses
 from holdfast.web.sharing import Sharing
 from tests.core.office import Office
 
+pytestmark = pytest.mark.on_all_engines
+
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -19,11 +20,12 @@ from holdfast.dialects import ALL
 from holdfast.settings import Settings
 from tests.deploy.proxies import NGINX, Proxy, nginx, replaced
 from tests.engines.pairs import as_environment, fresh_pair
+from tests.engines.postgres import Cluster, own_cluster
 from tests.installation import Installation
 from tests.serving import free_port, started
 
 SECONDS = 60
-UNLIMITED = {
+UNLIMITED: Mapping[str, str] = {
     "HOLDFAST_PROPERTY_DECK_RATE_LIMIT": "0",
     "HOLDFAST_PROPOPS_RATE_LIMIT": "0",
     "HOLDFAST_TRUSTED_PROXIES": "127.0.0.1",
@@ -124,9 +126,11 @@ class Remote(Installation):
 
 
 @contextmanager
-def nodes_on(engines: Mapping[str, Any], folder: Path, count: int = 3, **settings: str) -> Iterator[tuple[Node, ...]]:
+def nodes_on(
+    engines: Mapping[str, Any], folder: Path, count: int = 3, settings: Mapping[str, str] = UNLIMITED
+) -> Iterator[tuple[Node, ...]]:
     """So many nodes that serve, ended with the block."""
-    environment = as_environment(engines) | settings
+    environment = {**as_environment(engines), **settings}
     made = tuple(Node(free_port(), folder / f"node{n}", environment) for n in range(count))
     with ExitStack() as held:
         for node in made:
@@ -138,10 +142,39 @@ def nodes_on(engines: Mapping[str, Any], folder: Path, count: int = 3, **setting
 
 
 @contextmanager
-def cluster(folder: Path, pair: str = "postgres-s3", **settings: str) -> Iterator[tuple[tuple[Node, ...], Settings]]:
+def cluster(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[tuple[Node, ...], Settings]]:
     """Three nodes on a new pair of engines, and the settings to open the same store with."""
-    with fresh_pair(pair) as engines, nodes_on(engines, folder, **settings) as nodes:
+    with fresh_pair("postgres-s3") as engines, nodes_on(engines, folder, settings=settings) as nodes:
         yield nodes, Settings(data=folder / "beside", **engines)
+
+
+@contextmanager
+def own_database(*settings: str) -> Iterator[tuple[Cluster, Mapping[str, Any]]]:
+    """A database server that the test may do anything to, and an object store; durable, so that it may be killed."""
+    with own_cluster(durable=True) as database, fresh_pair("sqlite-s3") as engines:
+        if settings:
+            database.stop()
+            database.start(*settings)
+        yield database, {**engines, "catalog": database.url("postgres")}
+
+
+@contextmanager
+def replicated() -> Iterator[tuple[Cluster, Cluster, Mapping[str, Any]]]:
+    """A database server, a standby that has all that is committed before the commit is confirmed, and an object store.
+
+    The settings name both, and the one of them that takes changes is used.
+    """
+    with own_cluster(durable=True) as first, own_cluster(durable=True) as second, fresh_pair("sqlite-s3") as engines:
+        second.stop()
+        shutil.rmtree(second.data)
+        way = ("--host", str(first.folder), "--port", str(first.port), "--username", "postgres")
+        second.run("pg_basebackup", f"--pgdata={second.data}", "--write-recovery-conf", "--checkpoint=fast", *way)
+        second.start()
+        first.stop()
+        first.start("synchronous_standby_names=*")
+        hosts = f"127.0.0.1:{first.port},127.0.0.1:{second.port}"
+        url = f"postgresql://postgres:{first.password}@{hosts}/postgres?target_session_attrs=read-write"
+        yield first, second, {**engines, "catalog": url}
 
 
 @contextmanager
@@ -149,7 +182,7 @@ def before(nodes: tuple[Node, ...], folder: Path) -> Iterator[Proxy]:
     """The project's nginx in front of the nodes. One that does not answer is left out for a second; all clients here
     come from one address, and may ask as often as they like."""
     servers = ";\n    server ".join(f"127.0.0.1:{node.port} max_fails=1 fail_timeout=1s" for node in nodes)
-    settings = replaced(NGINX, (r"rate=100r/s", "rate=100000r/s"), (r"keepalive_timeout 5s;", "keepalive_timeout 1s;"))
+    settings = replaced(NGINX, (r"rate=100r/s", "rate=100000r/s"))
     with nginx(servers, folder, settings) as proxy:
         yield proxy
 
