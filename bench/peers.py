@@ -310,6 +310,34 @@ class PocketBase(Peer):
         _insert(self.folder / "data" / "data.db", statement, rows)
 
 
+class Copyparty(Peer):
+    """A file server in one Python program, its index on; everyone may do everything, nothing of a file is synced."""
+
+    name = "copyparty"
+    workloads = frozenset({"W1", "W2", "W3"})
+
+    def version(self) -> str:
+        code = "import importlib.metadata as m; print('copyparty', m.version('copyparty'))"
+        return _first_line([str(VENV / "bin" / "python"), "-c", code])
+
+    def prepare(self) -> None:
+        (self.folder / "data").mkdir()
+
+    def command(self, workers: int) -> list[str]:
+        where = ["-i", "127.0.0.1", "-p", str(self.port), "--hist", str(self.folder / "hist")]
+        volume = f"{self.folder / 'data'}::A"
+        return [str(VENV / "bin" / "python"), "-m", "copyparty", *where, "-e2dsa", "-q", "-v", volume]
+
+    def upload(self, name: str, size: int, media_type: str) -> Upload:
+        return Upload("PUT", f"/{name}", {"Content-Type": media_type})
+
+    def accepted(self, name: str, reply: Reply) -> str | None:
+        return name if reply.status in (200, 201, 204) else None
+
+    def content(self, stored: str) -> str:
+        return f"/{stored}"
+
+
 class TutorialApp(Peer):
     """What most Python teams write: bench/fastapi_app."""
 

@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 
 from bench.client import PeerError
-from bench.peers import Holdfast, Nginx, Peer, Place, PocketBase, TutorialApp, fresh_folder
+from bench.peers import Copyparty, Holdfast, Nginx, Peer, Place, PocketBase, TutorialApp, fresh_folder
 from bench.prepare import CACHE, ROOT, continue_inside_venv, ensure_venv, inside_own_venv, missing_tool_line
 from bench.report import Results, render
 from bench.server import Server, free_port
 from bench.workloads import KEYS, WORKLOADS, Figures, Scale, Stock, Task, Workload, seed_once
 
-PEERS = ("holdfast", "nginx", "pocketbase", "fastapi")
+PEERS = ("holdfast", "nginx", "pocketbase", "copyparty", "fastapi")
 LAST = CACHE / "last.json"
 # What a peer's failure can raise: it costs that round, not the run.
 FAILURES = (
@@ -128,7 +128,7 @@ class Run:
             elif name == "fastapi":
                 made.append(TutorialApp(place, chosen.wide))
             else:
-                made.append(Nginx(place) if name == "nginx" else PocketBase(place))
+                made.append({"nginx": Nginx, "pocketbase": PocketBase, "copyparty": Copyparty}[name](place))
         return made
 
     def ready(self) -> bool:
@@ -139,7 +139,7 @@ class Run:
                 say(f"{peer.name} is not installed and is left out. To install it:  {line}")
                 self.peers.remove(peer)
                 if peer.name == "holdfast":
-                    say("To measure the others without it, name them: --peers nginx,pocketbase,fastapi")
+                    say("To measure the others without it, name them: --peers nginx,pocketbase,copyparty,fastapi")
                     return False
         for tool in ("wrk", "strace"):
             needing = [work.key for work in self.works if work.needs == tool]

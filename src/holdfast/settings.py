@@ -95,7 +95,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1000
     case_iq_token_endpoint: Annotated[
         Literal["on", "off"], Meta(description="Whether Case IQ's clients can sign in by OAuth; off: 404.")
-    ] = "on"
+    ] = "on"  # noqa: S105 a switch
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30

@@ -98,7 +98,7 @@ class Cluster:
         process.wait(START_SECONDS)
         # After SIGKILL the children notice by themselves, and hold the memory until they have.
         deadline = time.monotonic() + START_SECONDS
-        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        while any(map(_is_running, children)) and time.monotonic() < deadline:
             time.sleep(0.01)
         self._process = None
 
@@ -161,6 +161,15 @@ def _children(pid: int) -> Sequence[str]:
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return ()
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    # One that has ended and was not waited for by anybody holds nothing any more.
+    return state not in {"Z", "X"}
 
 
 @contextmanager

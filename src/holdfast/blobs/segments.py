@@ -193,7 +193,9 @@ class Segments:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._tell, group, outcome, loop)
 
-    def _tell(self, group: list[Waiting], outcome: list[FrameAt] | BaseException, loop: asyncio.AbstractEventLoop) -> None:
+    def _tell(
+        self, group: list[Waiting], outcome: list[FrameAt] | BaseException, loop: asyncio.AbstractEventLoop
+    ) -> None:
         if isinstance(outcome, BaseException):
             _refuse(group, outcome)
         else:
