@@ -59,16 +59,17 @@ class GoodClient:
     def round(self) -> None:
         """Upload a document, read it back, list, and throw it away."""
         try:
-            stored = self._asked("POST", "/v1/attachments?name=page.txt&path=/good/page.txt&on_conflict=rename", _BODY)
+            stored = self.ask("POST", "/v1/attachments?name=page.txt&path=/good/page.txt&on_conflict=rename", _BODY)
             path = f"/v1/attachments/{stored.json()['id']}"
-            if self._asked("GET", f"{path}/content").content != _BODY:
+            if self.ask("GET", f"{path}/content").content != _BODY:
                 self.failures.append("other bytes came back")
-            self._asked("GET", "/v1/attachments?limit=10")
-            self._asked("DELETE", f"{path}?purge=true")
+            self.ask("GET", "/v1/attachments?limit=10")
+            self.ask("DELETE", f"{path}?purge=true")
         except httpx.HTTPError as error:
             self.failures.append(repr(error))
 
-    def _asked(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+    def ask(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+        """One request, noted."""
         began = time.perf_counter()
         answer = self.client.request(method, path, content=content)
         self.seconds.append(time.perf_counter() - began)
