@@ -21,9 +21,10 @@ from holdfast.core.store import Engines, Store
 from holdfast.media.renditions import CagedRenditions
 from holdfast.media.sniff import sniff
 from holdfast.passwords import Argon2Passwords
-from holdfast.settings import Settings, local_path
+from holdfast.settings import BUCKETS, Settings, local_path
 
 if TYPE_CHECKING:
+    from holdfast.blobs.objects import ObjectBlobs
     from holdfast.catalog.postgres.inspection import DatabaseFacts
 
 T = TypeVar("T")
@@ -35,6 +36,13 @@ RESTORING = "restoring"
 """The folder that is in a data folder while it is not yet wholly restored."""
 
 _LOW_SPACE = 1 << 30
+_SETTING_OF = {
+    "bucket": "blobs",
+    "endpoint": "s3_endpoint",
+    "region": "s3_region",
+    "credentials": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+}
+"""What to look at, by what is wrong with a bucket."""
 FEW_FILES = 4096
 
 
@@ -69,7 +77,7 @@ def open_store(settings: Settings) -> Store:
         entropy=os.urandom,
         renderer=CagedRenditions(),
         inventory=blobs,
-        segments=blobs.segments,
+        segments=blobs.segments if isinstance(blobs, DiskBlobs) else None,
         snapshots=catalog if isinstance(catalog, SqliteCatalog) else None,
     )
     policy = Policy(
@@ -91,9 +99,15 @@ def open_rows(path: Path) -> SqliteCatalog:
         raise InstallationError(f"{path}: {error.detail}") from None
 
 
-def open_bytes(settings: Settings) -> DiskBlobs:
+def open_bytes(settings: Settings) -> "DiskBlobs | ObjectBlobs":
     """The blob store that the settings name, alone. Raises `InstallationError`."""
     return _open_blobs(settings)
+
+
+def check_bytes(settings: Settings) -> None:
+    """Ask a bucket once whether it can be used; a folder is not touched. Raises `InstallationError`."""
+    if _is_bucket(settings.blobs):
+        _open_bucket(settings.blobs, settings)
 
 
 def open_folder(path: Path) -> DiskBlobs:
@@ -104,11 +118,13 @@ def open_folder(path: Path) -> DiskBlobs:
         raise InstallationError(f"{path}: {error.detail}") from None
 
 
-def open_spare(location: str) -> DiskBlobs:
-    """A second blob store to mend the first from: a backup's folder, a blob folder, or its file:/// URL.
+def open_spare(location: str, settings: Settings) -> "DiskBlobs | ObjectBlobs":
+    """A second blob store to mend the first from: a backup's folder, a blob folder, its file:/// URL, or a bucket.
 
     Raises `InstallationError`.
     """
+    if _is_bucket(location):
+        return _open_bucket(location, settings)
     path = local_path(location) if location.startswith("file:") else Path(location).absolute()
     if (path / BACKUP_MARKER).exists():
         path /= "blobs"
@@ -217,14 +233,39 @@ def _database_facts(settings: Settings) -> "DatabaseFacts":
     return _on_database(lambda: facts_of(settings.catalog))
 
 
-def _open_blobs(settings: Settings) -> DiskBlobs:
-    if not settings.blobs.startswith("file:"):
-        raise InstallationError("blobs: only file:/// stores can be opened by this version")
+def _open_blobs(settings: Settings) -> "DiskBlobs | ObjectBlobs":
+    if _is_bucket(settings.blobs):
+        return _open_bucket(settings.blobs, settings)
     path = local_path(settings.blobs)
     try:
         return open_disk(path)
     except HoldfastError as error:
         raise InstallationError(f"blobs: {path}: {error.detail}") from None
+
+
+def _is_bucket(url: str) -> bool:
+    return url.partition("://")[0] in BUCKETS
+
+
+def _open_bucket(url: str, settings: Settings) -> "ObjectBlobs":
+    """The bucket, after it has answered once."""
+    from holdfast.blobs.buckets import BucketError, BucketOptions, check  # noqa: PLC0415 -- only buckets need a driver
+    from holdfast.blobs.objects import open_objects  # noqa: PLC0415
+    from holdfast.blobs.sending import sizes_for  # noqa: PLC0415
+
+    options = BucketOptions(
+        url=url,
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        encryption={"bucket": "", "aes256": "AES256"}.get(settings.s3_encryption, settings.s3_encryption),
+        encryption_key=settings.s3_encryption_key,
+        bucket_key=settings.s3_bucket_key,
+    )
+    try:
+        check(options)
+        return open_objects(options, sizes=sizes_for(settings.upload_limit))
+    except BucketError as error:
+        raise InstallationError(f"{_SETTING_OF[error.about]}: {url}: {error}") from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -368,6 +409,12 @@ def _check_catalog(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_blobs(settings: Settings) -> Finding:
+    if _is_bucket(settings.blobs):
+        try:
+            _open_bucket(settings.blobs, settings)
+        except InstallationError as error:
+            return Finding("error", "blobs", str(error), "Mend the setting that it names, or the store")
+        return Finding("ok", "blobs", f"{settings.blobs} can be listed")
     path = local_path(settings.blobs)
     if not path.exists():
         return Finding("warning", "blobs", f"{path} is not there", "It is made when the server first starts")

@@ -23,11 +23,14 @@ ENVIRONMENT_PREFIX: Final = "HOLDFAST_"
 CONFIG_VARIABLE: Final = "HOLDFAST_CONFIG"
 CONFIG_NAME: Final = "holdfast.toml"
 ALL_DIALECTS: Final = "all"
+BUCKETS: Final = ("s3", "gs", "az")
+"""Schemes of the URLs that name an object store."""
 
 _DECIMAL: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _BINARY: Final = {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _UNITS: Final = _DECIMAL | _BINARY
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([a-zA-Z]*)", re.ASCII)
+_BUCKET: Final = re.compile(r"[a-z0-9]+://[A-Za-z0-9][A-Za-z0-9._-]*(/(?!\.{1,2}(/|$))[A-Za-z0-9._=+-]+)*/?", re.ASCII)
 _SWITCH: Final = {"on": True, "yes": True, "off": False, "no": False}
 
 
@@ -66,10 +69,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     blobs: Annotated[
         str,
         Meta(
-            description="Where contents are kept: file:///path or s3://bucket/prefix. Default: a folder inside data.",
+            description="Where contents are kept: file:///path, or s3://, gs:// or az://bucket/prefix. "
+            "Default: a folder inside data.",
             extra={"secret": True},
         ),
     ] = ""
+    s3_endpoint: Annotated[
+        str, Meta(description="Address of an S3-compatible store. Default: that of Amazon's region.")
+    ] = ""
+    s3_region: Annotated[str, Meta(description="Region of the bucket. Default: AWS_REGION, else us-east-1.")] = ""
+    s3_encryption: Annotated[
+        Literal["bucket", "aes256", "aws:kms", "aws:kms:dsse"],
+        Meta(description="How the S3 store encrypts what it is sent; bucket: as the bucket itself says."),
+    ] = "bucket"
+    s3_encryption_key: Annotated[
+        str, Meta(description="Key for aws:kms and aws:kms:dsse. Default: the one that the account has for S3.")
+    ] = ""
+    s3_bucket_key: Annotated[
+        bool, Meta(description="Whether one data key serves the whole bucket, which makes fewer calls to KMS.")
+    ] = False
     host: Annotated[str, Meta(description="Address to listen on.", min_length=1)] = "127.0.0.1"
     port: Annotated[int, Meta(description="Port to listen on.", ge=0, le=65535)] = 8080
     workers: Annotated[int, Meta(description="Server processes.", ge=1, le=1024)] = 1
@@ -176,8 +194,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if not self.blobs:
             msgspec.structs.force_setattr(self, "blobs", _local_url("file", data / "blobs"))
         msgspec.structs.force_setattr(self, "public_url", self.public_url.rstrip("/"))
-        _check_store("catalog", self.catalog, local="sqlite", remote="postgresql")
-        _check_store("blobs", self.blobs, local="file", remote="s3")
+        _check_store("catalog", self.catalog, local="sqlite", remote=("postgresql",))
+        _check_store("blobs", self.blobs, local="file", remote=BUCKETS)
+        _check_bucket(self.blobs)
+        _check_s3(self.s3_endpoint, self.s3_encryption, self.s3_encryption_key)
         _check_public_url(self.public_url)
         _check_networks(self.trusted_proxies)
 
@@ -422,13 +442,28 @@ def _split(setting: str, url: str) -> SplitResult:
         raise SettingsError(setting, "this is not a valid URL") from None
 
 
-def _check_store(setting: str, url: str, *, local: str, remote: str) -> None:
+def _check_store(setting: str, url: str, *, local: str, remote: tuple[str, ...]) -> None:
     parts = _split(setting, url)
     if parts.scheme == local:
         if parts.netloc or not parts.path.startswith("/") or parts.path == "/":
             raise SettingsError(setting, f"write {local}:/// and an absolute path, such as {local}:///srv/holdfast")
-    elif parts.scheme != remote or not (parts.netloc or (remote == "postgresql" and "host=" in parts.query)):
-        raise SettingsError(setting, f"expected {local}:///path or {remote}://…")
+    elif parts.scheme not in remote or not (parts.netloc or ("postgresql" in remote and "host=" in parts.query)):
+        raise SettingsError(setting, f"expected {local}:///path or {'://…, '.join(remote)}://…")
+
+
+def _check_bucket(url: str) -> None:
+    if url.startswith(tuple(f"{scheme}:" for scheme in BUCKETS)) and not _BUCKET.fullmatch(url):
+        raise SettingsError(
+            "blobs", "expected s3://bucket/prefix, of letters, digits and - . _ alone; credentials are given apart"
+        )
+
+
+def _check_s3(endpoint: str, encryption: str, key: str) -> None:
+    parts = _split("s3_endpoint", endpoint)
+    if endpoint and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.username):
+        raise SettingsError("s3_endpoint", "expected an address such as https://s3.example.com")
+    if key and not encryption.startswith("aws:kms"):
+        raise SettingsError("s3_encryption_key", "a key is used only where s3_encryption is aws:kms or aws:kms:dsse")
 
 
 def _check_public_url(url: str) -> None:

@@ -1,4 +1,4 @@
-"""What every adapter of the `Blobs` port must do. A new adapter adds one line to `ADAPTERS`."""
+"""What every adapter of the `Blobs` port must do. A new adapter adds one line to `ADAPTERS`, or to `STORES`."""
 
 import asyncio
 import gc
@@ -12,9 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.blobs.disk import open_disk
+from holdfast.blobs.objects import open_objects
+from holdfast.blobs.sending import Sizes
 from holdfast.core.errors import ContentLost
 from holdfast.core.model import ByteRange
 from holdfast.core.ports import Blobs, BlobWriter
+from tests.engines.objects import ObjectStore
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -25,6 +28,8 @@ EDGES = sorted(
     | {2 * MIB + 7}
 )
 
+# Small enough that the same bodies go either way.
+SIZES = Sizes(held=MIB)
 
 ADAPTERS: dict[str, Callable[[Path], Blobs]] = {
     "files": lambda root: open_disk(root, segment_size=0),
@@ -32,10 +37,17 @@ ADAPTERS: dict[str, Callable[[Path], Blobs]] = {
     "short segments": lambda root: open_disk(root, segment_size=100_000),
 }
 
+STORES = {"objects": "object_store", "signed objects": "signing_store"}
+"""Servers, by the fixture that runs them."""
 
-@pytest.fixture(params=ADAPTERS)
-async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
-    store = ADAPTERS[request.param](tmp_path / "blobs")
+
+@pytest.fixture(params=[*ADAPTERS, *STORES])
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path, object_credentials: None) -> AsyncIterator[Blobs]:
+    if request.param in STORES:
+        server: ObjectStore = request.getfixturevalue(STORES[request.param])
+        store: Blobs = open_objects(server.fresh(), sizes=SIZES)
+    else:
+        store = ADAPTERS[request.param](tmp_path / "blobs")
     yield store
     await store.close()
 
@@ -309,6 +321,8 @@ HOSTILE = [
     "f:7/aa/\0", "s:../../etc/passwd:0:10", "s:0000000000000000:0:1\n", "f:7/aa/" + "a" * 64 + "-" + "0" * 16 + "\n",
     "s:0000000000000000:-1:1", "s:0000000000000000:99999999999:1", "s:0000000000000000:0:1",
     "f:7/aa/" + "a" * 64 + "-" + "0" * 16, "f:07/aa/" + "a" * 64 + "-" + "0" * 16, "\u0661", "f:" + "9" * 5000,
+    "o:", "o:/", "o:7", "o:7/", "o:7/..", "o:../7", "o:7/../../other/key", "o:7/a", "o:7/" + "a" * 32,
+    "o:7/" + "A" * 32, "o:07/" + "a" * 32, "o:7/" + "a" * 32 + "\n", "o:7/" + "a" * 64 + "-" + "0" * 16, "o:7/%2e%2e",
 ]  # fmt: skip
 
 

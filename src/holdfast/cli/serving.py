@@ -2,11 +2,12 @@
 
 import functools
 import logging
+import multiprocessing
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def serve(
         _raise_open_files()
         _prepare(settings)
         if demo:
-            _print_demo(settings)
+            _apart(_print_demo, settings)
         _log.info("serving %s at %s", settings.data, _base_url(settings))
         raise typer.Exit(_run(settings, listening))
 
@@ -152,9 +153,39 @@ def _prepare(settings: Settings) -> None:
 
     try:
         settings.choose_dialects(dialect_names())
+        _apart(_check_bytes, settings)
         migrate(settings)
     except (InstallationError, SettingsError) as error:
         fail(str(error), USAGE)
+
+
+def _check_bytes(settings: Settings) -> None:
+    from holdfast.compose import InstallationError, check_bytes  # noqa: PLC0415
+
+    try:
+        check_bytes(settings)
+    except InstallationError as error:
+        fail(str(error), USAGE)
+
+
+def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
+    """Do it in a process of its own if a bucket is used: its driver has threads, and the server processes, which are
+    forked from this one, would find themselves without them and wait for ever."""
+    if settings.blobs.startswith("file:"):
+        work(settings)
+        return
+    child = multiprocessing.get_context("fork").Process(target=_child, args=(work, settings))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise typer.Exit(max(child.exitcode, 1))
+
+
+def _child(work: Callable[[Settings], None], settings: Settings) -> None:
+    try:
+        work(settings)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 def _print_demo(settings: Settings) -> None:

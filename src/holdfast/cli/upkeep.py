@@ -66,7 +66,7 @@ def verify(
             for line in plan:
                 typer.echo(f"  {line}")
         if plan and not dry_run and (yes or typer.confirm("Do this?")):
-            return len(left) + await _mend(store, done.findings, repair, recount)
+            return len(left) + await _mend(store, settings, done.findings, repair, recount)
         return len(done.findings)
 
     if with_store(settings, work) or problems:
@@ -155,12 +155,14 @@ def _plan(findings: "list[Finding]", repair: str | None, recount: bool) -> list[
     return plan
 
 
-async def _mend(store: "Store", findings: "list[Finding]", repair: str | None, recount: bool) -> int:
+async def _mend(
+    store: "Store", settings: Settings, findings: "list[Finding]", repair: str | None, recount: bool
+) -> int:
     """Do what the plan says; how many findings are left."""
     upkeep = store.operator().upkeep
     left = 0
     if repair is not None:
-        done = await _refill(store, findings, repair)
+        done = await _refill(store, settings, findings, repair)
         typer.echo(f"{done.blobs} contents brought back ({done.bytes} bytes), {len(done.left)} not found there")
         left += len(done.left)
     if recount:
@@ -168,12 +170,12 @@ async def _mend(store: "Store", findings: "list[Finding]", repair: str | None, r
     return left
 
 
-async def _refill(store: "Store", findings: "list[Finding]", repair: str) -> "Repaired":
+async def _refill(store: "Store", settings: Settings, findings: "list[Finding]", repair: str) -> "Repaired":
     from holdfast.compose import InstallationError, open_spare  # noqa: PLC0415
     from holdfast.core.upkeep.repairing import BYTES, Spare  # noqa: PLC0415
 
     try:
-        spare = open_spare(repair)
+        spare = open_spare(repair, settings)
     except InstallationError as error:
         fail(f"--repair: {error}", USAGE)
     lost = [each for each in findings if each.kind in BYTES]

@@ -195,7 +195,8 @@ class ContentLost(HoldfastError):
 class Unavailable(HoldfastError):
     """A part of the system cannot answer now; `retry_after` is in seconds.
 
-    `unsure`: what was asked for may have been done all the same, or be found done after a crash.
+    `unsure`: what was asked for may have been done all the same, or be found done after a crash. `outage`: nothing else
+    can be asked of that part either.
     """
 
     code = "unavailable"
@@ -205,6 +206,7 @@ class Unavailable(HoldfastError):
         super().__init__(detail)
         self.retry_after = retry_after
         self.unsure = False
+        self.outage = False
 
 
 class StorageFull(Unavailable):

@@ -77,7 +77,8 @@ async def copy_bytes(
 ) -> tuple[BlobWriter, str]:
     """Copy a blob to another store and make it durable there; its writer, to undo it, and its new locator.
 
-    Raises `ContentLost` unless the bytes that were read have that digest; nothing of them stays then.
+    Raises `ContentLost` unless the bytes that were read have that digest; nothing of them stays then. Raises
+    `Unavailable` when the target fails, or the source as a whole.
     """
     writer = target.create(account)
     try:
@@ -96,6 +97,8 @@ async def _readable(source: Blobs, locator: str, size: int) -> AsyncIterator[byt
         async for chunk in source.read(locator, ByteRange(0, size)):
             yield chunk
     except Unavailable as error:
+        if error.outage:
+            raise
         # One bad sector must not keep all other bytes from being copied.
         raise ContentLost("The bytes cannot be read now") from error
 
