@@ -27,7 +27,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races rude fuzz faults ceph mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model races rude fuzz siege faults ceph mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -69,6 +69,9 @@ fuzz: $(VENV)/.test ## feed every parser hostile bytes for SECONDS seconds, guid
 	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/fuzz.lock || \
 		echo 'atheris does not install on this Python: the inputs come at random.'
 	$(BIN)/python -m tests.fuzz $(SECONDS) $(ARGS)
+
+siege: $(VENV)/.test parts ## let a server decode every hostile file beside a good client, and trace the children
+	$(BIN)/python -m tests.media.siege
 
 faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, restart a million rows: about 35 minutes
 	$(BIN)/python -m tests.faults.kills $(ARGS)

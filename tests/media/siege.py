@@ -7,6 +7,7 @@ Exits with 1 when an answer is wrong, a child passes its limits, or one opens an
 
 import asyncio
 import re
+import statistics
 import sys
 import tempfile
 import threading
@@ -97,27 +98,39 @@ def besieged(folder: Path) -> list[str]:
         files = [made() for _, made, _ in HOSTILE.values()] + list(FOREIGN.values())
         attack = Attack(other, [upload(one, data, "hostile") for data in files])
         other.timeout = httpx.Timeout(120)
-        quiet, loud, watch = GoodClient(one), GoodClient(one), Watch()
-        reading(quiet, honest, SLICE)
-        quiet.seconds.clear()
+        reading(GoodClient(one), honest, SLICE)
+        quiet, loud, watch = list[GoodClient](), list[GoodClient](), Watch()
         while not attack.over:
-            reading(quiet, honest, SLICE)
+            quiet.append(GoodClient(one))
+            reading(quiet[-1], honest, SLICE)
+            loud.append(GoodClient(one))
             with attacking(attack, server, watch) as going_on:
                 while going_on():
-                    reading(loud, honest, SLICE / 8)
+                    reading(loud[-1], honest, SLICE / 8)
         ready = one.get("/health/ready").status_code
         left = len(cages(server))
         workers = len(server.processes) - left
     print(f"{len(files)} hostile files, answered {dict(attack.answers)}, ready after it: {ready}")
-    for name, good in (("alone", quiet), ("in the attack", loud)):
-        print(f"  {name}: median {1000 * good.percentile(0.5):.2f} ms, p99 {1000 * good.percentile(0.99):.2f} ms"
-              f" of {len(good.seconds)} requests, {len(good.failures)} failures")  # fmt: skip
-    print(f"  p99 in the attack by p99 alone: {loud.percentile(0.99) / quiet.percentile(0.99):.3f}")
+    told("alone", quiet)
+    told("in the attack", loud)
+    print(f"  p99 in the attack by p99 alone: {usual(loud, 0.99) / usual(quiet, 0.99):.3f}")
     print(f"  {len(watch.seconds)} children seen: at most {max(watch.seconds.values()):.2f} s of processor,"
           f" {max(watch.space.values()) >> 20} MiB of address space; {left} wait afterwards")  # fmt: skip
-    wrong = quiet.failures + loud.failures + watch.over
+    wrong = [failure for good in quiet + loud for failure in good.failures] + watch.over
     wrong += [f"answer {status}" for status in attack.answers if status not in (200, 404)]
     return wrong + ["not ready"] * (ready != 200) + ["children are left"] * (left > workers)
+
+
+def usual(slices: list[GoodClient], share: float) -> float:
+    """The median over the slices of the seconds that this share of their requests did not exceed."""
+    return statistics.median(good.percentile(share) for good in slices)
+
+
+def told(name: str, slices: list[GoodClient]) -> None:
+    """Their times in one line, in milliseconds."""
+    count = sum(len(good.seconds) for good in slices)
+    median, most = (1000 * usual(slices, share) for share in (0.5, 0.99))
+    print(f"  {name}: median {median:.2f} ms, p99 {most:.2f} ms, of {count} requests in {len(slices)} turns")
 
 
 def reading(good: GoodClient, honest: str, seconds: float) -> None:
