@@ -208,7 +208,7 @@ def path(data: bytes) -> None:
     """A raw path, and what of it becomes a folder, a name or a record; what is accepted is accepted as it is."""
     if not dispatch._is_clean(data, strict_escapes=True):
         return
-    text = unquote(data.decode("latin-1"), "utf-8", "strict") if b"%" in data else data.decode()
+    text = unquote(data.decode(), "utf-8", "strict")
     for accepted in (checked_folder, split_path, absolute, RecordRef.parse):
         try:
             accepted(text)

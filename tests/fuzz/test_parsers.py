@@ -22,7 +22,7 @@ PIECES = (
     b"\r\n", b"--BOUND", b"--", b'"', b"\\", b";", b"=", b",", b"-", b":", b"%", b"%2F", b"%00", b"/", b"..",
     b" ", b"\t", b"bytes=", b"form-data", b"; name=\"a\"", b"; filename=", b"filename*=UTF-8''",
     b"Content-Disposition: ", b"sha-256=:", b"W/", b"*", b"Bearer ", b"0", b"18446744073709551616",
-    b"\x00", b"\xff", "é".encode(), b"[", b"{", b"\\ud800", b"A",
+    b"\x00", b"\xff", "é".encode(), b"[", b"{", b"\\ud800", b"A", b"\xd5%90",
 )  # fmt: skip
 
 
