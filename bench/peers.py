@@ -16,7 +16,8 @@ from urllib.parse import quote
 from bench.client import NO_HEADERS, PeerError, Reply, Upload, call, call_json, multipart
 from bench.prepare import ROOT, VENV, find_tool, missing_tool_line
 
-EVERYTHING = frozenset({"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "FS"})
+EVERYTHING = frozenset({"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "FS"})
+OURS_ALONE = frozenset({"W10"})
 PAGE = 50
 SEARCH = "seed-77"
 IMAGE_FILTER = Path("/usr/lib/nginx/modules/ngx_http_image_filter_module.so")
@@ -35,7 +36,7 @@ class Place:
 class Peer:
     name = ""
     workers = 1
-    workloads = EVERYTHING
+    workloads = EVERYTHING - OURS_ALONE
     ready = "/"
 
     def __init__(self, place: Place) -> None:
@@ -97,6 +98,7 @@ class Peer:
 
 class Holdfast(Peer):
     name = "holdfast"
+    workloads = EVERYTHING
     ready = "/health/ready"
     record = ("job", "bench")
 
@@ -176,7 +178,7 @@ class Nginx(Peer):
 
     name = "nginx"
     workers = 2
-    workloads = EVERYTHING - {"W5", "W6"}
+    workloads = EVERYTHING - OURS_ALONE - {"W5", "W6"}
     ready = "/ok"
 
     def missing(self) -> str | None:
@@ -347,7 +349,7 @@ class TutorialApp(Peer):
 
     def __init__(self, place: Place, wide: bool) -> None:
         super().__init__(place)
-        self.workloads = EVERYTHING if wide else frozenset({"W6"})
+        self.workloads = EVERYTHING - OURS_ALONE if wide else frozenset({"W6"})
 
     def environment(self) -> dict[str, str]:
         return {"DATA_DIR": str(self.folder / "data")}

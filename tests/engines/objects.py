@@ -20,6 +20,9 @@ from tempfile import TemporaryDirectory
 from holdfast.blobs.buckets import BucketOptions
 
 KEY_ID, SECRET = "AKTESTKEY", "a-secret-for-tests-alone"
+STORE_VARIABLE = "OBJECT_STORE"
+"""Names the address of a store to use instead of `localbucket`, with these credentials and this bucket."""
+
 REGION = "us-east-1"
 BUCKET = "holdfast-tests"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
@@ -83,6 +86,16 @@ def localbucket() -> Iterator[ObjectStore]:
         command: list[str | Path] = [_BIN / "localbucket", "--host", "127.0.0.1", "--port", str(port), folder]
         with _running(command, {}, port):
             yield ObjectStore("localbucket", f"http://127.0.0.1:{port}", Path(folder))
+
+
+@contextmanager
+def chosen() -> Iterator[ObjectStore]:
+    """The store that the environment names, else `localbucket`."""
+    if endpoint := os.environ.get(STORE_VARIABLE):
+        yield ObjectStore("given", endpoint, Path(os.devnull))
+    else:
+        with localbucket() as store:
+            yield store
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -72,7 +73,9 @@ class Cluster:
         command += [part for option in (*options, *settings) for part in ("-c", option)]
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **as_nobody())
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, **as_nobody()
+            )
         self.wait()
 
     def wait(self) -> None:
@@ -252,6 +255,13 @@ def server() -> Server:
     cluster = started.__enter__()
     atexit.register(started.__exit__, None, None, None)
     return Server(cluster.dsn("postgres"))
+
+
+def url_of(dsn: str) -> str:
+    """A connection string as a setting takes it."""
+    parts = conninfo_to_dict(dsn)
+    database = parts.pop("dbname")
+    return f"postgresql:///{database}?{urlencode({name: str(value) for name, value in parts.items()})}"
 
 
 @contextmanager

@@ -327,7 +327,7 @@ async def test_a_dead_store_is_told_of_at_once_and_heals(bucket: BucketOptions, 
     assert len(proxy.requests) - asked <= 2
     proxy.decide = never
     async with asyncio.timeout(30):
-        while await outage(blobs, locator):
+        while await outage(blobs, locator):  # noqa: ASYNC110  it heals in its own time
             await asyncio.sleep(0.01)
     assert await got(blobs, locator, 3000) == body(3000)
     assert not blobs.caller.breaker.is_open

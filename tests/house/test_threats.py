@@ -14,7 +14,6 @@ LATER = {
     "console",
     "export of lists",
     "resumable uploads",
-    "S3",
     "signed links",
     "virus scan",
 }

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 SEGMENT_SIZE = 128 * 1024 * 1024
 # All writers share this much memory; each has one buffer being filled and one being written.
-_BUFFERS = 64 * 1024 * 1024
+_BUFFERS = 32 * 1024 * 1024
 _BUFFER_MAX = 1024 * 1024
 _BUFFER_MIN = 128 * 1024
 

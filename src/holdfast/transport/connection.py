@@ -20,8 +20,8 @@ App = Callable[[Scope, Callable[[], Awaitable[Event]], Callable[[Event], Awaitab
 
 MAX_HEAD: Final = 32 << 10
 MAX_HEADERS: Final = 256
-MAX_WAITING: Final = 512 << 10
-FEW_WAITING: Final = 128 << 10
+MAX_WAITING: Final = 128 << 10
+FEW_WAITING: Final = 64 << 10
 JOINED: Final = 16 << 10
 OVERHEAD: Final = 64
 """What a piece of a body costs beside its bytes: a stranger may cut it as small as he likes."""
