@@ -168,10 +168,10 @@ def attacking(attack: Attack, server: Served, watch: Watch) -> Iterator[Callable
 def traced(names: list[str], folder: Path) -> tuple[Counter[str], Counter[str], list[str]]:
     """Decode these files under strace: calls before a child is locked in, calls after it, and what was wrong."""
     command = ("strace", "-ff", "-qq", "-e", f"trace={_WATCHED}", "-o", str(folder / "trace"))
-    cage = (sys.executable, "-P", "-s", "-m", "holdfast.media.cage")
+    zygote = (sys.executable, "-P", "-s", "-m", "holdfast.media.zygote")
 
     async def decode() -> Counter[str]:
-        caged, answers = CagedRenditions(command=(*command, *cage), wall_seconds=60), Counter[str]()
+        caged, answers = CagedRenditions(command=(*command, *zygote), wall_seconds=60), Counter[str]()
         for name in names:
             media_type, made, _ = HOSTILE[name]
             answer = await caged.derive(chunks(made()), media_type, (128, 1024))
@@ -182,7 +182,7 @@ def traced(names: list[str], folder: Path) -> tuple[Counter[str], Counter[str], 
     answers = asyncio.run(decode())
     before, after, wrong = Counter[str](), Counter[str](), list[str]()
     if answers["unavailable"]:
-        wrong.append(f"{answers['unavailable']} children never began")
+        wrong.append(f"{answers['unavailable']} files met no child")
     for trace in sorted(folder.glob("trace.*")):
         locked, read = False, set[str]()
         for call, result, line in calls_of(trace):
