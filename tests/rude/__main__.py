@@ -40,6 +40,7 @@ async def main() -> int:
         ending = await crowded(server, client, WRITERS, READERS, CALM)
         print(f"crowd of {WRITERS} stalled uploads and {READERS} readers of 1 KiB a second")
         print(f"  before: {shown(ending.before)}\n  after:  {shown(ending.after)}")
+        print(f"  after the same crowd the first time: {shown(first.after)}")
         print(f"  good client: {ending.good.succeeded} answers, {len(ending.good.failures)} failures")
         print(f"  its times alone: {times(ending.quiet)}\n  in the crowd:    {times(ending.good)}")
         print(f"  closed by the server: {ending.closed}, answered {ending.answers}")

@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.serving import Served
 
@@ -31,12 +32,20 @@ class Holdings:
 
 def holdings(server: Served) -> Holdings:
     """What it holds now."""
-    processes = server.processes
+    held = [_held(process) for process in server.processes]
     return Holdings(
-        sum(process.num_fds() for process in processes),
+        sum(descriptors for descriptors, _ in held),
         frozenset(path.name for path in (server.data / "blobs" / "tmp").iterdir()),
-        sum(process.memory_info().rss for process in processes),
+        sum(resident for _, resident in held),
     )
+
+
+def _held(process: psutil.Process) -> tuple[int, int]:
+    """Descriptors, and bytes of which those that forked processes share count once."""
+    try:
+        return process.num_fds(), process.memory_full_info().pss
+    except psutil.NoSuchProcess:  # a child that decoded and has ended
+        return 0, 0
 
 
 def settled(server: Served, like: Holdings) -> Holdings:
