@@ -13,11 +13,12 @@ import pytest
 from holdfast.app import Options, build, log_formatter
 from holdfast.core.errors import RateLimited
 from holdfast.web.auth import address_block
-from holdfast.web.dialect import Absent, Dialect, Operation, Parameter, Reply, Response, Route
+from holdfast.web.dialect import Absent, Dialect, Operation, Parameter, Response, Route
 from holdfast.web.dispatch import header_list
 from holdfast.web.limits import Counters, Guesses
 from holdfast.web.logs import redacted_query, redacted_text
 from holdfast.web.openapi import describe
+from holdfast.web.reply import Reply
 from tests.web.asgi import Client
 from tests.web.conftest import Make
 from tests.web.toy import TOY, VENDOR, echo
