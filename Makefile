@@ -17,6 +17,7 @@ PORT ?= 8080
 # How long the long tests are.
 STEPS ?= 200000
 ROUNDS ?= 1000
+SECONDS ?= 600
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +27,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model engines races rude faults nodes ceph mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -67,6 +68,14 @@ races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
 rude: $(VENV)/.test ## 3,000 stalled uploads, 500 slow readers and 10,000 cut uploads, with a good client in between
 	$(BIN)/python -m tests.rude
 
+fuzz: $(VENV)/.test ## feed every parser hostile bytes for SECONDS seconds, guided by coverage where atheris installs
+	@$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/fuzz.lock || \
+		echo 'atheris does not install on this Python: the inputs come at random.'
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(ARGS)
+
+siege: $(VENV)/.test parts ## let a server decode every hostile file beside a good client, and trace the children
+	$(BIN)/python -m tests.media.siege
+
 faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, restart a million rows: about 35 minutes
 	$(BIN)/python -m tests.faults.kills $(ARGS)
 	$(BIN)/python -m tests.faults.sockets
@@ -94,6 +103,7 @@ lock: .cache/lock/.made ## pin the newest dependencies that fit, with hashes (LO
 	$(LOCK) --output-file requirements/run.lock
 	$(LOCK) --extra test --constraint requirements/run.lock --output-file requirements/test.lock
 	$(LOCK_ALONE) --group pyproject.toml:redbot --output-file requirements/redbot.lock
+	$(LOCK_ALONE) --group pyproject.toml:fuzz --output-file requirements/fuzz.lock
 
 clean: ## remove the environment and caches, never data
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

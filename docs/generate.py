@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import typer.main
 
-from holdfast.cli import app
+from holdfast.cli.commands import app
 from holdfast.dialects import ALL
 from holdfast.settings import Setting, describe_settings
 

@@ -1,5 +1,6 @@
 """A whole installation in a temporary folder: real catalog, real blobs, the application, and a client for it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,3 +71,15 @@ async def installed(
         yield Installation(store, build(store, dialects, options), chosen)
     finally:
         await store.close()
+
+
+async def idle(store: Store) -> None:
+    """Wait until no picture is being made in the background, and all that were given are kept."""
+    while (worker := store._studio._worker) is not None:
+        await worker
+    await kept(store)
+
+
+async def kept(store: Store) -> None:
+    """Wait until the pictures that were given are kept, which nobody else waits for."""
+    await asyncio.gather(*(each.task for each in store._studio._making.values() if each.picture.done()))

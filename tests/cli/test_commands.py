@@ -8,7 +8,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from holdfast.cli import app
+from holdfast.cli.commands import app
 from tests.serving import attempt, run
 
 STARTERS = frozenset({"attempt", "run", "served"})

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from holdfast.app import dialect_names
-from holdfast.cli import app
+from holdfast.cli.commands import app
 from tests.serving import attempt, run
 
 

@@ -17,7 +17,7 @@ from holdfast.core.store import Desk, Engines, Store
 from holdfast.core.upkeep.collecting import Rules
 from holdfast.core.upkeep.verifying import Reading
 from tests.core.office import Office
-from tests.installation import installed
+from tests.installation import idle, installed, kept
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LOOKS = Facts(40, 30, None, "2024-05-01T12:30:00")
@@ -80,7 +80,9 @@ class Room:
             )
 
     async def picture(self, attachment: Attachment, edge: int = 256) -> bytes:
-        return await bytes_of(await self.desk.renditions.thumbnail(attachment.id, edge))
+        given = await bytes_of(await self.desk.renditions.thumbnail(attachment.id, edge))
+        await kept(self.store)
+        return given
 
     async def blob(self, sha256: bytes) -> Blob | None:
         return await self.engines.catalog.get(BlobKey(self.account, sha256))
@@ -94,8 +96,7 @@ class Room:
 
     async def settled(self) -> None:
         """Wait until the background has nothing left to do."""
-        while (worker := self.store._studio._worker) is not None:
-            await worker
+        await idle(self.store)
 
 
 async def once(data: bytes) -> AsyncIterator[bytes]:
@@ -123,6 +124,7 @@ async def test_equal_contents_share_one_picture_and_one_blob(room: Room) -> None
     assert [each.name for each in (first, second)] == ["one.jpg", "two.jpg"]
     assert first.sha256 == second.sha256
     assert room.easel.asked == [(PNG, 256)]
+    await room.settled()
     blob = await room.blob(first.sha256)
     assert blob is not None
     assert (blob.refs, blob.size) == (1, first.size)
@@ -199,6 +201,19 @@ async def test_going_back_to_an_older_content_is_a_later_change(room: Room) -> N
     assert again.modified_at >= max(new.modified_at, back.updated_at)
 
 
+async def test_nobody_waits_for_a_picture_to_be_kept(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await room.upload()
+    create, disk = room.engines.blobs.create, asyncio.Event()
+    monkeypatch.setattr(room.engines.blobs, "create", lambda account: SlowWriter(create(account), disk))
+    pictures = [await bytes_of(await room.desk.renditions.thumbnail(one.id, 256)) for _ in range(3)]
+    assert len(set(pictures)) == len(room.easel.asked) == 1
+    assert await room.edges(one) == []
+    closing = asyncio.create_task(room.store._studio.close())
+    disk.set()
+    await closing
+    assert await room.edges(one) == [256], "an orderly end keeps what was given"
+
+
 # ---------------------------------------------------------------- none
 
 
@@ -254,6 +269,7 @@ async def test_a_lost_source_is_told_and_tried_again(room: Room) -> None:
 async def test_a_lost_picture_is_made_anew(room: Room) -> None:
     one = await room.upload()
     picture = await room.desk.renditions.thumbnail(one.id, 256)
+    await room.settled()
     blob = await room.blob(picture.sha256)
     assert blob is not None
     await room.engines.catalog.transact(lambda tx: tx.remove(blob))
@@ -262,6 +278,18 @@ async def test_a_lost_picture_is_made_anew(room: Room) -> None:
     assert again is not None
     assert again.refs == 1
     assert len(room.easel.asked) == 2
+
+
+class SlowWriter:
+    """A writer that waits for its disk."""
+
+    def __init__(self, writer: BlobWriter, disk: asyncio.Event) -> None:
+        self.write, self.finish, self.cancel = writer.write, writer.finish, writer.cancel
+        self._commit, self._disk = writer.commit, disk
+
+    async def commit(self) -> str:
+        await self._disk.wait()
+        return await self._commit()
 
 
 class FullWriter:
@@ -300,6 +328,7 @@ async def test_more_than_so_many_at_once_are_told_to_come_back(room: Room) -> No
 async def test_what_was_made_goes_with_the_last_version_that_has_the_bytes(room: Room) -> None:
     one, two = await room.upload(), await room.upload()
     sha256 = (await room.desk.renditions.thumbnail(one.id, 256)).sha256
+    await room.settled()
     await room.picture(one, 128)
     await room.desk.attachments.trash(one.id)
     await room.desk.attachments.purge(one.id)
@@ -327,6 +356,7 @@ async def test_an_older_version_keeps_what_was_made_of_it(room: Room) -> None:
 async def test_a_picture_that_is_also_a_file_stays_as_long_as_either(room: Room) -> None:
     one = await room.upload()
     picture = await room.desk.renditions.thumbnail(one.id, 256)
+    await room.settled()
     copy = await room.upload(await bytes_of(picture), "copy.jpg")
     assert copy.sha256 == picture.sha256
     await room.picture(copy)
@@ -476,6 +506,7 @@ async def test_a_restart_keeps_what_was_made(tmp_path: Path, engines: Mapping[st
 async def test_upkeep_counts_pictures_as_holders_and_collects_them_after_their_file(room: Room) -> None:
     one = await room.upload()
     sha256 = (await room.desk.renditions.thumbnail(one.id, 256)).sha256
+    await room.settled()
     copy = await room.upload(await room.picture(one), "copy.jpg")
     upkeep = room.store.operator().upkeep
     assert (await upkeep.verify(Reading(grace=0))).findings == []
@@ -495,6 +526,7 @@ async def test_upkeep_counts_pictures_as_holders_and_collects_them_after_their_f
 async def test_a_damaged_picture_is_made_anew_and_counted_once(room: Room) -> None:
     one = await room.upload()
     picture = await room.desk.renditions.thumbnail(one.id, 256)
+    await room.settled()
     blob = await room.blob(picture.sha256)
     assert blob is not None
     damaged = structs.replace(blob, damaged_at=7)

@@ -93,7 +93,13 @@ class Call:
     def kind(self) -> str:
         """What is worked on: database, wal, segment, blob, temporary or folder."""
         path = self.path
-        for ending, kind in ((".db", "database"), ("-wal", "wal"), ("-shm", "shm"), (".seg", "segment")):
+        for ending, kind in (
+            (".db", "database"),
+            ("-wal", "wal"),
+            ("-shm", "shm"),
+            ("-changes", "changes"),
+            (".seg", "segment"),
+        ):
             if path.endswith(ending):
                 return kind
         if "/blobs/tmp/" in path:

@@ -47,9 +47,9 @@ def test_make_help_lists_every_target() -> None:
     assert sorted(listed) == sorted(phony[1].split())
 
 
-@pytest.mark.parametrize("lock", ["redbot.lock", "run.lock", "test.lock"])
+@pytest.mark.parametrize("lock", ["fuzz.lock", "redbot.lock", "run.lock", "test.lock"])
 def test_locks_carry_hashes_and_no_addresses(lock: str) -> None:
     text = (PROJECT / "requirements" / lock).read_text(encoding="utf-8")
     assert "://" not in text
     pinned = re.findall(r"^([a-z0-9-]+)==\S+(.*)\\\n    --hash=sha256:", text, re.MULTILINE)
-    assert len(pinned) == len(re.findall(r"^\w", text, re.MULTILINE)) > 10
+    assert len(pinned) == len(re.findall(r"^\w", text, re.MULTILINE)) > 0

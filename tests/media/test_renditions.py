@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, ImageStat, PngImagePlugin
 
 from holdfast.core.model import Derived, Facts, NoRendition
 from holdfast.media.renditions import EDGES, NATIVE_EDGES, SUPPORTED, is_bare_jpeg
@@ -61,6 +61,19 @@ def test_facts_alone_cost_no_picture(derive: Derive) -> None:
     cut = encoded(quarters(3000, 2000), "image/jpeg")[:2000]
     assert made(derive, cut, "image/jpeg").facts == Facts(3000, 2000)
     assert derive(cut, "image/jpeg", (128,)) == NoRendition("refused")
+
+
+@pytest.mark.parametrize("size", [(1600, 1200), (1200, 1600), (2080, 400)])
+def test_a_photo_that_is_shrunk_while_it_is_decoded_looks_as_if_it_were_not(
+    derive: Derive, size: tuple[int, int]
+) -> None:
+    whole = Image.effect_mandelbrot(size, (-2, -1.2, 1, 1.2), 100).convert("RGB")
+    data = encoded(whole, "image/jpeg", quality=95)
+    thumbnail = Image.open(io.BytesIO(made(derive, data, "image/jpeg", (128,)).thumbnails[0]))
+    whole.thumbnail((128, 128), reducing_gap=None)
+    assert thumbnail.size == whole.size
+    errors = ImageStat.Stat(ImageChops.difference(thumbnail.convert("RGB"), whole)).rms
+    assert max(errors) < 6, errors
 
 
 def test_a_small_picture_is_not_blown_up(derive: Derive) -> None:

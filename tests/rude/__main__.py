@@ -8,17 +8,24 @@ from pathlib import Path
 
 from tests.contents import SETTINGS
 from tests.rude.clients import many_descriptors
-from tests.rude.house import OWN, Holdings
+from tests.rude.house import OWN, GoodClient, Holdings
 from tests.rude.scenes import crowded, cut_off, deafened, figures
 from tests.serving import served
 
 WRITERS, READERS, CUTS = 3000, 500, 10_000
+CALM = 20.0
 SLACK = 1.05
 
 
 def shown(held: Holdings) -> str:
     """In one line."""
     return f"{held.descriptors} descriptors, {len(held.files)} temporary files, {held.resident >> 20} MiB resident"
+
+
+def times(good: GoodClient) -> str:
+    """How long its requests took, in milliseconds."""
+    median, most = (1000 * good.percentile(share) for share in (0.5, 0.99))
+    return f"median {median:.1f} ms, p99 {most:.1f} ms of {len(good.seconds)}"
 
 
 async def main() -> int:
@@ -30,10 +37,12 @@ async def main() -> int:
         server = stack.enter_context(served(folder / "data", "--demo", settings=SETTINGS))
         client = stack.enter_context(server.client(server.token(account="demo")))
         first = await crowded(server, client, WRITERS, READERS)
-        ending = await crowded(server, client, WRITERS, READERS)
+        ending = await crowded(server, client, WRITERS, READERS, CALM)
         print(f"crowd of {WRITERS} stalled uploads and {READERS} readers of 1 KiB a second")
         print(f"  before: {shown(ending.before)}\n  after:  {shown(ending.after)}")
+        print(f"  after the same crowd the first time: {shown(first.after)}")
         print(f"  good client: {ending.good.succeeded} answers, {len(ending.good.failures)} failures")
+        print(f"  its times alone: {times(ending.quiet)}\n  in the crowd:    {times(ending.good)}")
         print(f"  closed by the server: {ending.closed}, answered {ending.answers}")
         wrong += ending.good.failures
         wrong += ["not all were closed"] * (ending.closed != WRITERS)

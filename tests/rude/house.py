@@ -1,13 +1,15 @@
 """A server under rude clients: what it holds before and after, and a good client that works meanwhile."""
 
-import threading
+import multiprocessing
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.serving import Served
 
@@ -15,6 +17,7 @@ PATIENCE = 60.0
 OWN = 4
 """The server may meanwhile have begun a segment for the good client's uploads, or one more reader of its catalog."""
 
+_SPAWNED = multiprocessing.get_context("spawn")
 _BODY = b"A page of an ordinary document.\n" * 1600
 
 
@@ -29,12 +32,20 @@ class Holdings:
 
 def holdings(server: Served) -> Holdings:
     """What it holds now."""
-    processes = server.processes
+    held = [_held(process) for process in server.processes]
     return Holdings(
-        sum(process.num_fds() for process in processes),
+        sum(descriptors for descriptors, _ in held),
         frozenset(path.name for path in (server.data / "blobs" / "tmp").iterdir()),
-        sum(process.memory_info().rss for process in processes),
+        sum(resident for _, resident in held),
     )
+
+
+def _held(process: psutil.Process) -> tuple[int, int]:
+    """Descriptors, and bytes of which those that forked processes share count once."""
+    try:
+        return process.num_fds(), process.memory_full_info().pss
+    except psutil.NoSuchProcess:  # a child that decoded and has ended
+        return 0, 0
 
 
 def settled(server: Served, like: Holdings) -> Holdings:
@@ -59,16 +70,17 @@ class GoodClient:
     def round(self) -> None:
         """Upload a document, read it back, list, and throw it away."""
         try:
-            stored = self._asked("POST", "/v1/attachments?name=page.txt&path=/good/page.txt&on_conflict=rename", _BODY)
+            stored = self.ask("POST", "/v1/attachments?name=page.txt&path=/good/page.txt&on_conflict=rename", _BODY)
             path = f"/v1/attachments/{stored.json()['id']}"
-            if self._asked("GET", f"{path}/content").content != _BODY:
+            if self.ask("GET", f"{path}/content").content != _BODY:
                 self.failures.append("other bytes came back")
-            self._asked("GET", "/v1/attachments?limit=10")
-            self._asked("DELETE", f"{path}?purge=true")
+            self.ask("GET", "/v1/attachments?limit=10")
+            self.ask("DELETE", f"{path}?purge=true")
         except httpx.HTTPError as error:
             self.failures.append(repr(error))
 
-    def _asked(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+    def ask(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+        """One request, noted."""
         began = time.perf_counter()
         answer = self.client.request(method, path, content=content)
         self.seconds.append(time.perf_counter() - began)
@@ -80,25 +92,35 @@ class GoodClient:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Go on in a thread for the length of the block."""
-        ended = threading.Event()
-
-        def work() -> None:
-            while not ended.is_set():
-                self.round()
-
-        thread = threading.Thread(target=work)
-        thread.start()
+        """Go on for the length of the block, in a process of its own: what the crowd costs us is not what it costs."""
+        ours, theirs = _SPAWNED.Pipe()
+        headers = {"Authorization": str(self.client.headers["Authorization"])}
+        process = _SPAWNED.Process(target=_work, args=(theirs, str(self.client.base_url), headers))
+        process.start()
+        assert ours.recv() == "ready"
         try:
             yield
         finally:
-            ended.set()
-            thread.join()
+            ours.send("end")
+            succeeded, failures, seconds = ours.recv()
+            process.join()
+        self.succeeded += succeeded
+        self.failures += failures
+        self.seconds += seconds
 
     def percentile(self, share: float) -> float:
         """The time that this share of the requests did not exceed."""
         ranked = sorted(self.seconds)
         return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def _work(told: Connection, base: str, headers: dict[str, str]) -> None:
+    with httpx.Client(base_url=base, headers=headers, timeout=PATIENCE) as client:
+        good = GoodClient(client)
+        told.send("ready")
+        while not told.poll():
+            good.round()
+    told.send((good.succeeded, good.failures, good.seconds))
 
 
 def large_file(client: httpx.Client, size: int) -> str:

@@ -21,17 +21,22 @@ class Ending:
 
     before: Holdings
     after: Holdings
+    quiet: GoodClient
     good: GoodClient
     stalled: int
     closed: int
     answers: dict[str, int]
 
 
-async def crowded(server: Served, client: httpx.Client, writers: int, readers: int) -> Ending:
-    """Uploads that stop half-way and downloads at 1 KiB a second, both at once, with a good client in between."""
+async def crowded(server: Served, client: httpx.Client, writers: int, readers: int, calm: float = 0) -> Ending:
+    """Uploads that stop half-way and downloads at 1 KiB a second, both at once, with a good client in between, which
+    has worked alone for `calm` seconds before."""
     token = client.headers["Authorization"].removeprefix("Bearer ")
     content = large_file(client, LARGE)
-    good = GoodClient(client)
+    quiet, good = GoodClient(client), GoodClient(client)
+    if calm:
+        with quiet.working():
+            await asyncio.sleep(calm)
     before = holdings(server)
     stalled, slow = Crowd(server.base), Crowd(server.base)
     upload = head("POST", "/v1/attachments?name=half&path=/half", token, f"Content-Length: {2 * len(_HALF)}") + _HALF
@@ -42,7 +47,7 @@ async def crowded(server: Served, client: httpx.Client, writers: int, readers: i
     await stalled.leave()
     await slow.leave()
     after = await asyncio.to_thread(settled, server, before)
-    return Ending(before, after, good, writers, closed, stalled.answers)
+    return Ending(before, after, quiet, good, writers, closed, stalled.answers)
 
 
 async def deafened(server: Served, client: httpx.Client, readers: int) -> Holdings:

@@ -321,6 +321,18 @@ async def test_a_client_that_closes_its_half_still_gets_its_answer() -> None:
         assert bodies(await talk(address, SCRIPT[0], then_close=True)) == ANSWERS[:1]
 
 
+async def test_a_client_that_closes_its_half_gets_the_answers_to_all_that_it_asked_in_a_row() -> None:
+    async with serving() as (_, address):
+        assert bodies(await talk(address, b"".join(SCRIPT), then_close=True)) == ANSWERS
+        cut = b"".join([*SCRIPT[:-1], b"PUT /half HTTP/1.1\r\n", HOST, b"Content-Length: 9\r\n\r\nhal"])
+        assert bodies(await talk(address, cut, then_close=True)) == ANSWERS[:-1]
+
+
+async def test_what_is_no_request_ends_the_connection_after_all_that_came_before_it() -> None:
+    async with serving() as (_, address):
+        assert bodies(await talk(address, b"".join(SCRIPT[:-1]) + b"\0\0")) == ANSWERS[:-1]
+
+
 # ---------------------------------------------------------------- pressure and patience
 
 

@@ -63,7 +63,7 @@ class Client:
         elif length is not None or any(pieces):
             pairs.append(("content-length", str(sum(map(len, pieces)) if length is None else length)))
         path, _, query = target.partition("?")
-        raw = path.encode("utf-8")
+        raw = path.encode("utf-8", "surrogateescape")
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -72,7 +72,7 @@ class Client:
             "scheme": "http",
             "path": unquote_to_bytes(raw).decode("utf-8", "replace"),
             "raw_path": raw,
-            "query_string": query.encode("utf-8"),
+            "query_string": query.encode("utf-8", "surrogateescape"),
             "root_path": "",
             "headers": [(name.lower().encode(), value.encode("utf-8")) for name, value in pairs],
             "client": (client, 5000),

@@ -27,6 +27,9 @@ async def test_path_fields_and_query_arrive_as_sent(client: Client) -> None:
         ("/toy/echo/%/x", 400),
         ("/toy/echo/%4/x", 400),
         ("/toy/echo/%zz/x", 400),
+        # A character of which one byte is escaped and the other is not.
+        ("/toy/echo/\udcd5%90/x", 400),
+        ("/toy/open?q=\udcd5%90", 400),
         ("/toy/open?q=%FF", 400),
         ("/toy/open?q=%00", 400),
         ("/toy/open?q=100%", 200),

@@ -14,9 +14,11 @@ from holdfast.app import Options, build, log_formatter
 from holdfast.core.errors import RateLimited
 from holdfast.web.auth import address_block
 from holdfast.web.dialect import Absent, Dialect, Operation, Parameter, Response, Route
+from holdfast.web.dispatch import header_list
 from holdfast.web.limits import Counters
 from holdfast.web.logs import redacted_query, redacted_text
 from holdfast.web.openapi import describe
+from holdfast.web.reply import Reply
 from tests.web.asgi import Client
 from tests.web.conftest import Make
 from tests.web.toy import TOY, VENDOR, echo
@@ -100,6 +102,14 @@ def test_messages_hold_no_secret(text: str) -> None:
 def test_ordinary_queries_stay_readable() -> None:
     assert redacted_query("q=report&limit=50&contact[uuid]=97b2&x") == "q=report&limit=50&contact[uuid]=97b2&x"
     assert len(redacted_query("a=b&" * 100_000)) < 3000
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\r\nSet-Cookie: b=c", "a\0b"])
+def test_no_value_of_a_header_leaves_its_line(value: str) -> None:
+    for reply in (Reply(headers=(("X-Name", value),)), Reply(media_type=value)):
+        with pytest.raises(ValueError, match="control character"):
+            header_list(reply, "id")
+    assert (b"x-name", b"a\tb \xe9") in header_list(Reply(headers=(("X-Name", "a\tb é"),)), "id")
 
 
 async def test_a_crash_is_logged_under_the_request_id(client: Client, caplog: pytest.LogCaptureFixture) -> None:

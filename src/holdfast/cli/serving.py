@@ -1,8 +1,8 @@
 """`holdfast serve`: the settings, the store, the application and the HTTP server, put together."""
 
 import functools
+import gc
 import logging
-import multiprocessing
 import resource
 import signal
 import socket
@@ -41,6 +41,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
+    gc.disable()
     settings = read_settings(config, data=data, host=host, port=port, workers=workers)
     with ExitStack() as held:
         listening = [held.enter_context(each) for each in _listen(settings)]
@@ -182,6 +183,8 @@ def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
     if settings.blobs.startswith("file:"):
         work(settings)
         return
+    import multiprocessing  # noqa: PLC0415 -- few use a bucket
+
     child = multiprocessing.get_context("fork").Process(target=_child, args=(work, settings))
     child.start()
     child.join()
@@ -218,6 +221,9 @@ def _run(settings: Settings, listening: Sequence[socket.socket]) -> int:
         load = functools.partial(load_application, settings, notice)
         return run(load, listening[place], Patience(), DRAIN_SECONDS, uvloop.new_event_loop, notice)
 
+    # What is loaded by now stays: server processes share it, and their collectors never look through it.
+    gc.freeze()
+    gc.enable()
     return Crew(work, settings.workers, settings.stop_notice_seconds + DRAIN_SECONDS).run()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,7 +22,6 @@ from holdfast.core.model import (
     Blob,
     ByteRange,
     Content,
-    Derived,
     Facts,
     MediaFacts,
     NoRendition,
@@ -65,6 +65,13 @@ class Picture(msgspec.Struct, frozen=True):
     read: Callable[[ByteRange], AsyncIterator[bytes]]
 
 
+class _Making(NamedTuple):
+    """A picture that is being made or, once it is there, being kept."""
+
+    picture: asyncio.Future[Picture]
+    task: asyncio.Task[None]
+
+
 class Studio:
     """Makes pictures and facts for all desks of this process, each key once: those who ask together wait together.
 
@@ -79,7 +86,7 @@ class Studio:
         self._blobs = blobs
         self._renderer = renderer
         self._clock = clock
-        self._making: dict[_Key, asyncio.Task[Picture]] = {}
+        self._making: dict[_Key, _Making] = {}
         self._queue: dict[Source, None] = {}
         self._worker: asyncio.Task[None] | None = None
         self._started = False
@@ -106,14 +113,13 @@ class Studio:
         if kept is not None:
             return kept
         key = (source.account, source.sha256, edge)
-        task = self._making.get(key)
-        if task is None:
+        making = self._making.get(key)
+        if making is None:
             if len(self._making) >= MOST_ASKED_FOR:
                 raise Unavailable("Too many pictures are being made", retry_after=5)
-            task = self._making[key] = asyncio.create_task(self._make(source, edge))
-            task.add_done_callback(lambda done: self._made(key, done))
+            making = self._making[key] = self._begin(key, source, edge)
         # Whoever asked first may leave; the others still wait for the same rendering.
-        return await asyncio.shield(task)
+        return await asyncio.shield(making.picture)
 
     async def facts(self, account: int, sources: Iterable[Source]) -> dict[bytes, Facts]:
         """What is known of these contents, by digest. Those never looked at are, in the background."""
@@ -127,15 +133,16 @@ class Studio:
         return {sha256: facts for sha256, facts in known.items() if facts != _NOTHING}
 
     async def close(self) -> None:
-        """Give up what is being made and what waits."""
+        """Give up what is being made and what waits. What is made is kept first."""
         self._started = False
         self._queue.clear()
-        under_way: list[asyncio.Task[Picture] | asyncio.Task[None]] = [*self._making.values()]
         if self._worker is not None:
-            under_way.append(self._worker)
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+            self._worker.cancel()
+        for making in self._making.values():
+            if not making.picture.done():
+                making.task.cancel()
+        under_way = [making.task for making in self._making.values()]
+        await asyncio.gather(*under_way, *([self._worker] if self._worker else []), return_exceptions=True)
 
     def _may_render(self, source: Source) -> bool:
         return self._renderer is not None and source.media_type in self._renderer.types
@@ -182,10 +189,31 @@ class Studio:
 
         return Picture(blob.sha256, blob.size, row.made_at, read)
 
-    async def _make(self, source: Source, edge: int) -> Picture:
+    def _begin(self, key: _Key, source: Source, edge: int) -> _Making:
+        picture: asyncio.Future[Picture] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                await self._make(source, edge, picture)
+            except Exception as error:  # noqa: BLE001 -- told to those who wait, or to the log
+                if picture.done():
+                    _log.exception("a picture could not be kept")
+                else:
+                    picture.set_exception(error)
+                    # Looked at here, because all who waited may have left.
+                    picture.exception()
+            finally:
+                picture.cancel()
+                del self._making[key]
+
+        return _Making(picture, asyncio.create_task(run()))
+
+    async def _make(self, source: Source, edge: int, picture: "asyncio.Future[Picture]") -> None:
+        """Give the picture to those who wait as soon as it is there; keeping it is the server's affair."""
         kept = await self._kept(source, edge)
         if kept is not None or self._renderer is None:
-            return _required(kept)
+            picture.set_result(_required(kept))
+            return
         blob = await self._catalog.get(BlobKey(source.account, source.sha256))
         if blob is None or not _is_sound(blob):
             raise ContentLost
@@ -196,31 +224,27 @@ class Studio:
                 await self._keep_failure(source, edge, derived.reason)
                 raise Unrenderable(derived.reason)
             raise Unavailable("No picture can be made now", retry_after=5)
-        return await self._keep(source, edge, derived)
-
-    def _made(self, key: _Key, task: asyncio.Task[Picture]) -> None:
-        del self._making[key]
-        if not task.cancelled():
-            # Looked at here, because all who waited may have left.
-            task.exception()
-
-    async def _keep(self, source: Source, edge: int, derived: Derived) -> Picture:
-        data, at = derived.thumbnails[0], self._clock()
+        made_at = self._clock()
+        data = derived.thumbnails[0]
         sha256 = hashlib.sha256(data).digest()
-        row = Rendition(source.account, source.sha256, edge, sha256, None, at)
-        try:
-            async with Intake(self._blobs.create(source.account), _as_jpeg, len(data), None) as intake:
-                await intake.take(_chunk(data), name="")
-                await keep(self._guard(source), intake, lambda work: _record(work, row, derived.facts))
-        except (Conflict, NotFound):
-            _log.debug("a picture was made at the same time, or its source has gone")
-        except Unavailable as error:
-            _log.warning("a picture could not be kept: %s", error.detail)
 
         async def read(part: ByteRange) -> AsyncIterator[bytes]:
             yield data[part.start : part.start + part.length]
 
-        return Picture(sha256, len(data), at, read)
+        picture.set_result(Picture(sha256, len(data), made_at, read))
+        await self._keep(
+            source, data, Rendition(source.account, source.sha256, edge, sha256, None, made_at), derived.facts
+        )
+
+    async def _keep(self, source: Source, data: bytes, row: Rendition, facts: Facts) -> None:
+        try:
+            async with Intake(self._blobs.create(source.account), _as_jpeg, len(data), None) as intake:
+                await intake.take(_chunk(data), name="")
+                await keep(self._guard(source), intake, lambda work: _record(work, row, facts))
+        except (Conflict, NotFound):
+            _log.debug("a picture was made at the same time, or its source has gone")
+        except Unavailable as error:
+            _log.warning("a picture could not be kept: %s", error.detail)
 
     async def _keep_failure(self, source: Source, edge: int, reason: str) -> None:
         row = Rendition(source.account, source.sha256, edge, None, reason, self._clock())

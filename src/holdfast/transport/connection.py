@@ -271,9 +271,9 @@ class Connection(asyncio.Protocol):
         self._receiving = None
 
     def eof_received(self) -> bool:
-        """The client sends nothing more. It still reads the answer to what it has asked."""
+        """The client sends nothing more. It still reads the answers to what it has asked."""
         self._last = True
-        return self._is_answering() and not self._closing
+        return (self._is_answering() or bool(self._queue or self._unparsed)) and not self._closing
 
     def pause_writing(self) -> None:
         """The client reads more slowly than we write."""
@@ -291,8 +291,10 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._closing or self._last:
-            return
+        if not (self._closing or self._last):
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         if self._receiving is not None and self._missing:
             data = self._take(self._receiving, data)
             if not data:
@@ -440,11 +442,12 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """The answer is on its way: go on with the next request, or end."""
         self._current = None
-        if not exchange.keeps or self._last or self.home.leaving:
-            self._end(politely=self._last or not exchange.complete or bool(self._unparsed or self._queue))
+        more = bool(self._queue or self._unparsed)
+        if not exchange.keeps or self.home.leaving or (self._last and not more):
+            self._end(politely=self._last or not exchange.complete or more)
             return
         self.deadline = self.home.loop.time() + self.home.patience.idle
-        if self._queue or self._unparsed:
+        if more:
             # Not at once: the application has still to return from this one.
             self.home.loop.call_soon(self._go_on)
         self._resume()
@@ -495,17 +498,25 @@ class Connection(asyncio.Protocol):
         self._advance()
         if self._unparsed and not self._is_answering():
             data, self._unparsed = self._unparsed, b""
-            self.data_received(data)
+            self._receive(data)
+        if self._last and not self._closing:
+            self._run_out()
+
+    def _run_out(self) -> None:
+        """Nothing more will come: end what waits for it."""
+        if self._receiving is not None:
+            self._receiving.cut = True
+            self._receiving.wake()
+        elif self._current is None:
+            self._end(politely=True)
 
     def _refuse(self, status: int) -> None:
         """Answer what is no request, once all that came before it is answered, and end."""
         if self._current is not None or self._queue:
             self._last = True
             self._pause()
-            if self._receiving is not None:
-                self._receiving.cut = True
-                self._receiving.wake()
             self._advance()
+            self._run_out()
             return
         reason = HTTPStatus(status).phrase.encode()
         head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(reason)

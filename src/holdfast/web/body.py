@@ -30,6 +30,7 @@ MAX_FIELD: Final = 64 << 10
 MAX_DOCUMENT: Final = 1 << 20
 MAX_PAIRS: Final = 1000
 MAX_DEPTH: Final = 64
+MAX_CONTAINERS: Final = 10_000
 
 _TRANSFER_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -142,7 +143,10 @@ def decoded(data: bytes, type: Any = Any) -> Any:  # noqa: ANN401 any JSON value
     try:
         if b"\\u0000" in data and _holds_nul(msgspec.json.decode(data)):
             raise Malformed("NUL is not allowed in text")
-        if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deep(msgspec.json.decode(data)):
+        opened = data.count(b"[") + data.count(b"{")
+        if opened > MAX_CONTAINERS:
+            raise Malformed(f"The body has more than {MAX_CONTAINERS} arrays and objects")
+        if opened > MAX_DEPTH and _is_deep(msgspec.json.decode(data)):
             raise Malformed(f"The body is nested more than {MAX_DEPTH} deep")
         return msgspec.json.decode(data, type=type)
     except msgspec.ValidationError as error:

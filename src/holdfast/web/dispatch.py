@@ -331,7 +331,10 @@ def _obligations(failure: HoldfastError, reply: Reply) -> list[tuple[str, str]]:
 
 
 def _is_clean(raw: bytes, *, strict_escapes: bool) -> bool:
-    """Whether escapes are whole and the decoded bytes are UTF-8 without NUL (the server decodes lossily)."""
+    """Whether escapes are whole and the decoded bytes are UTF-8 without NUL (the server decodes lossily).
+
+    No character may be half escaped: what is sent has to be UTF-8 as it stands, too.
+    """
     if strict_escapes:
         at = raw.find(b"%")
         while at != -1:
@@ -342,6 +345,7 @@ def _is_clean(raw: bytes, *, strict_escapes: bool) -> bool:
     if b"\0" in decoded:
         return False
     try:
+        raw.decode()
         decoded.decode()
     except UnicodeDecodeError:
         return False

@@ -17,7 +17,7 @@ from holdfast.core.model import Derived, NoRendition
 from holdfast.core.ports import BlobKey
 from holdfast.dialects import ALL
 from holdfast.media.renditions import CagedRenditions, is_bare_jpeg
-from tests.installation import Installation, installed
+from tests.installation import Installation, idle, installed
 from tests.media.pictures import PILLOW, corners, encoded, page, quarters
 from tests.media.test_renditions import located
 
@@ -74,12 +74,6 @@ async def upload(client: httpx.AsyncClient, data: bytes, name: str = "photo.bin"
 async def thumbnail(client: httpx.AsyncClient, made: dict[str, Any], size: int | None = None) -> httpx.Response:
     query = {} if size is None else {"size": size}
     return await client.get(f"/v1/attachments/{made['id']}/thumbnail", params=query)
-
-
-async def settled(installation: Installation) -> None:
-    """Wait until the background has nothing left to do."""
-    while (worker := installation.store._studio._worker) is not None:
-        await worker
 
 
 # ---------------------------------------------------------------- pictures
@@ -149,6 +143,7 @@ async def test_equal_files_share_one_rendering_and_one_blob(
     made = [await upload(client, data, f"{n}.jpg") for n in range(3)]
     pictures = {(await thumbnail(client, each)).content for each in made}
     assert (len(pictures), len(watched.derived)) == (1, 1)
+    await idle(installation.store)
     account = await installation.account()
     digest = hashlib.sha256(pictures.pop()).digest()
     blob = await installation.store._engines.catalog.get(BlobKey(account.number, digest))
@@ -233,6 +228,7 @@ async def test_purging_the_last_file_with_the_bytes_takes_them_along(
     one, two = await upload(client, data), await upload(client, data)
     picture = (await thumbnail(client, one)).content
     account = await installation.account()
+    await idle(installation.store)
     key = BlobKey(account.number, hashlib.sha256(picture).digest())
     refs = []
     for made in (one, two):
@@ -285,7 +281,7 @@ async def test_what_is_read_out_of_a_picture_is_shown_and_where_it_was_taken_is_
     data = encoded(quarters(400, 300), "image/jpeg", exif=located().tobytes())
     made = await upload(client, data, "a.jpg", path="/photos/a.jpg", record="contact:42")
     assert "media" not in made
-    await settled(installation)
+    await idle(installation.store)
     url = f"/v1/attachments/{made['id']}"
     shown = await client.get(url)
     expected = {"width": 400, "height": 300, "pages": None, "captured_at": "2024-05-01T12:30:00+02:00"}
@@ -317,7 +313,7 @@ async def test_a_document_shows_its_pages_and_other_files_nothing(
         await upload(client, b"plain", "b.txt"),
         await upload(client, b"\x89PNG\r\n\x1a\n" + bytes(99), "c.png"),
     ]
-    await settled(installation)
+    await idle(installation.store)
     shown = [(await client.get(f"/v1/attachments/{each['id']}")).json().get("media") for each in made]
     assert shown == [{"width": None, "height": None, "pages": 7, "captured_at": None}, None, None]
 
@@ -330,7 +326,7 @@ async def test_looking_into_a_file_makes_no_change_that_anybody_could_trip_over(
     answer = await client.post("/v1/attachments", params={"name": "a.png"}, content=data)
     uploaders, made = answer.headers["etag"], answer.json()
     events = (await client.get("/v1/events?after=0")).json()
-    await settled(installation)
+    await idle(installation.store)
     url = f"/v1/attachments/{made['id']}"
     shown = await client.get(url, headers={"If-None-Match": uploaders})
     assert (shown.status_code, shown.json()["revision"]) == (200, made["revision"])
@@ -354,7 +350,7 @@ async def test_files_of_before_are_read_when_somebody_looks(
     made = await upload(client, encoded(quarters(), "image/png"))
     await installation.store.start()
     assert (await client.get("/v1/attachments")).json()["items"][0].get("media") is None
-    await settled(installation)
+    await idle(installation.store)
     assert (await client.get(f"/v1/attachments/{made['id']}")).json()["media"]["width"] == 96
     assert len(watched.derived) == 1
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 _NIL: Final = uuid.UUID(int=0)
 _LARGEST_INDEX: Final = 2**32 - 2
+# `json.dumps` with an option makes an encoder for each value.
+_quoted: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def version_id(id: str, body: dict[str, Any]) -> str:
@@ -48,10 +50,6 @@ def stringified(value: Any) -> str:  # noqa: ANN401 any JSON value
     if isinstance(value, list):
         return "[" + ",".join(stringified(item) for item in value) + "]"
     return _number(value) if isinstance(value, float) else _quoted(value)
-
-
-def _quoted(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _number(value: float) -> str:
