@@ -83,7 +83,7 @@ def load_application(settings: Settings) -> "Application":
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
         ready=store.probe,
-        figures=duties.figures,
+        figures=lambda: (*duties.figures(), *store.figures()),
         start=(store.start, *((duties.start,) if settings.upkeep else ())),
         stop=(store.close, duties.stop),
     )
