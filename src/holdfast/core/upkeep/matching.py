@@ -97,20 +97,28 @@ async def as_it_is(pairs: Sequence[Pair]) -> Sequence[Any]:
     return [pair.source for pair in pairs]
 
 
-async def bring(
-    source: Rows,
-    target: Catalog,
-    account: int,
-    kind: type[Row],
-    wanted: Wanted = as_it_is,
-    step: Step = unwatched,
-) -> Matched:
+class Route(NamedTuple):
+    """Whose rows go from where to where. Those made after `until`, in microseconds, are left to a later pass: what they
+    hang on may not be there yet."""
+
+    source: Rows
+    target: Catalog
+    account: int
+    until: int | None = None
+
+    def is_late(self, pair: Pair) -> bool:
+        """Whether a pair is left to a later pass."""
+        late = pair.target is None and self.until is not None
+        return late and getattr(pair.source, "created_at", 0) > (self.until or 0)
+
+
+async def bring(route: Route, kind: type[Row], wanted: Wanted = as_it_is, step: Step = unwatched) -> Matched:
     """Make the target's rows of that kind those of the source; `step` is told how many rows were looked at.
 
     Raises `NotACopy`, and what the catalogs raise.
     """
-    done, digest, left = Matched(), Digest(), list[Change]()
-    async with aclosing(_chunks(_paired(source, target, account, kind))) as chunks:
+    done, digest, left, target = Matched(), Digest(), list[Change](), route.target
+    async with aclosing(_chunks(route, kind)) as chunks:
         async for pairs in chunks:
             rows = await wanted(pairs)
             for pair in pairs:
@@ -148,7 +156,7 @@ class Digest:
         """Take one more."""
         if isinstance(row, Blob):
             row = msgspec.structs.replace(row, locator="", damaged_at=None)
-        self._sha256.update(msgspec.msgpack.encode(row, order="deterministic"))
+        self._sha256.update(msgspec.json.encode(row, order="deterministic"))
         self.rows += 1
 
     @property
@@ -166,9 +174,9 @@ async def _all(rows: Rows, account: int, kind: type[Row]) -> AsyncIterator[Any]:
             yield row
 
 
-async def _paired(source: Rows, target: Rows, account: int, kind: type[Row]) -> AsyncIterator[Pair]:
+async def _paired(route: Route, kind: type[Row]) -> AsyncIterator[Pair]:
     place = PLACES[kind]
-    theirs, ours = _all(source, account, kind), _all(target, account, kind)
+    theirs, ours = _all(route.source, route.account, kind), _all(route.target, route.account, kind)
     here, there = await anext(theirs, None), await anext(ours, None)
     while here is not None or there is not None:
         if there is None or (here is not None and place(here) < place(there)):
@@ -185,10 +193,11 @@ async def _paired(source: Rows, target: Rows, account: int, kind: type[Row]) -> 
             here, there = await anext(theirs, None), await anext(ours, None)
 
 
-async def _chunks(pairs: AsyncIterator[Pair]) -> AsyncGenerator[list[Pair]]:
+async def _chunks(route: Route, kind: type[Row]) -> AsyncGenerator[list[Pair]]:
     chunk: list[Pair] = []
-    async for pair in pairs:
-        chunk.append(pair)
+    async for pair in _paired(route, kind):
+        if not route.is_late(pair):
+            chunk.append(pair)
         if len(chunk) == _PAGE:
             yield chunk
             chunk = []

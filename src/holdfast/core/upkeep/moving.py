@@ -20,8 +20,8 @@ import msgspec
 from holdfast.core.errors import ContentLost
 from holdfast.core.inventory import Closure, Gate
 from holdfast.core.model import Blob
-from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Tx
-from holdfast.core.upkeep.matching import PLACES, Matched, NotACopy, Pair, Wanted, as_it_is, bring, count
+from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Tx, UsageQuery
+from holdfast.core.upkeep.matching import PLACES, Matched, NotACopy, Pair, Route, Wanted, as_it_is, bring, count
 from holdfast.core.upkeep.repairing import copy_bytes
 from holdfast.core.upkeep.stock import Step, accounts, pages, unwatched
 from holdfast.core.upkeep.verifying import Throttle, fault_of
@@ -149,22 +149,24 @@ class Move(msgspec.Struct, frozen=True):
         if mine and (mine[0].slug, mine[0].created_at) != (there[0].slug, there[0].created_at):
             raise NotACopy("the target holds another installation")
 
-    async def _pass(self, *, believed: bool) -> dict[tuple[int, type[Any]], Matched]:
+    async def _pass(self, *, believed: bool, is_last: bool = False) -> dict[tuple[int, type[Any]], Matched]:
         found = {}
         wanted = self._blobs_believed if believed else self._blobs
         mine = [account.number for account in await accounts(self.source)]
         if not {account.number for account in await accounts(self.target)} <= set(mine):
             raise NotACopy("the target holds accounts that the source has not; empty it and begin anew")
         for number in mine:
+            usage = (await self.source.find(UsageQuery(number))).items
+            until = None if is_last or not usage else usage[0].clock
             for kind in PLACES:
                 self.check()
                 how: Wanted = wanted if kind is Blob and self.courier is not None else as_it_is
-                found[number, kind] = await bring(self.source, self.target, number, kind, how, self.step)
+                found[number, kind] = await bring(Route(self.source, self.target, number, until), kind, how, self.step)
         return found
 
     async def _finish(self, done: Moved) -> None:
         """The last pass, behind the closed gate, and the comparison of both sides."""
-        for (number, kind), matched in (await self._pass(believed=True)).items():
+        for (number, kind), matched in (await self._pass(believed=True, is_last=True)).items():
             there = await count(self.target, number, kind, self.step)
             if matched.left or (there.rows, there.digest) != (matched.rows, matched.digest):
                 raise Mismatch(
