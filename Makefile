@@ -26,7 +26,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races rude faults mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model races rude faults ceph mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -70,6 +70,10 @@ faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, re
 	$(BIN)/python -m tests.faults.cuts $(ARGS)
 	$(BIN)/python -m tests.faults.refusals
 	$(BIN)/python -m tests.faults.restart
+
+ceph: $(VENV)/.test ## set up a real Ceph of one node and hold contents in it to what is promised (about four minutes)
+	@bash tests/ceph/install.sh
+	$(BIN)/python -m tests.ceph
 
 mutants: $(VENV)/.test parts ## break the safety code in a hundred places and see that a test fails for each
 	$(BIN)/python -m tests.mutants

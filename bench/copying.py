@@ -12,8 +12,8 @@ import psycopg
 
 from holdfast.catalog.folding import fold, name_pieces
 from holdfast.catalog.postgres.grammar import openings_column
-from holdfast.core.attachments import Hook
 from holdfast.core.identity import uuid7
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment
 
 BATCH = 20_000

@@ -25,7 +25,7 @@ from bench.prepare import CACHE, ROOT
 from bench.scale import OneConnection, Request, get, say
 from bench.seed import BATCH, furnish, put_in
 from bench.server import Server, free_port
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.settings import Settings
 

@@ -16,7 +16,8 @@ from urllib.parse import quote
 from bench.client import NO_HEADERS, PeerError, Reply, Upload, call, call_json, multipart
 from bench.prepare import ROOT, VENV, find_tool, missing_tool_line
 
-EVERYTHING = frozenset({"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "FS"})
+EVERYTHING = frozenset({"W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "FS"})
+OURS_ALONE = frozenset({"W10"})
 PAGE = 50
 SEARCH = "seed-77"
 IMAGE_FILTER = Path("/usr/lib/nginx/modules/ngx_http_image_filter_module.so")
@@ -35,7 +36,7 @@ class Place:
 class Peer:
     name = ""
     workers = 1
-    workloads = EVERYTHING
+    workloads = EVERYTHING - OURS_ALONE
     ready = "/"
 
     def __init__(self, place: Place) -> None:
@@ -97,6 +98,7 @@ class Peer:
 
 class Holdfast(Peer):
     name = "holdfast"
+    workloads = EVERYTHING
     ready = "/health/ready"
     record = ("job", "bench")
 
@@ -176,7 +178,7 @@ class Nginx(Peer):
 
     name = "nginx"
     workers = 2
-    workloads = EVERYTHING - {"W5", "W6"}
+    workloads = EVERYTHING - OURS_ALONE - {"W5", "W6"}
     ready = "/ok"
 
     def missing(self) -> str | None:
@@ -310,6 +312,34 @@ class PocketBase(Peer):
         _insert(self.folder / "data" / "data.db", statement, rows)
 
 
+class Copyparty(Peer):
+    """A file server in one Python program, its index on; everyone may do everything, nothing of a file is synced."""
+
+    name = "copyparty"
+    workloads = frozenset({"W1", "W2", "W3"})
+
+    def version(self) -> str:
+        code = "import importlib.metadata as m; print('copyparty', m.version('copyparty'))"
+        return _first_line([str(VENV / "bin" / "python"), "-c", code])
+
+    def prepare(self) -> None:
+        (self.folder / "data").mkdir()
+
+    def command(self, workers: int) -> list[str]:
+        where = ["-i", "127.0.0.1", "-p", str(self.port), "--hist", str(self.folder / "hist")]
+        volume = f"{self.folder / 'data'}::A"
+        return [str(VENV / "bin" / "python"), "-m", "copyparty", *where, "-e2dsa", "-q", "-v", volume]
+
+    def upload(self, name: str, size: int, media_type: str) -> Upload:
+        return Upload("PUT", f"/{name}", {"Content-Type": media_type})
+
+    def accepted(self, name: str, reply: Reply) -> str | None:
+        return name if reply.status in (200, 201, 204) else None
+
+    def content(self, stored: str) -> str:
+        return f"/{stored}"
+
+
 class TutorialApp(Peer):
     """What most Python teams write: bench/fastapi_app."""
 
@@ -319,7 +349,7 @@ class TutorialApp(Peer):
 
     def __init__(self, place: Place, wide: bool) -> None:
         super().__init__(place)
-        self.workloads = EVERYTHING if wide else frozenset({"W6"})
+        self.workloads = EVERYTHING - OURS_ALONE if wide else frozenset({"W6"})
 
     def environment(self) -> dict[str, str]:
         return {"DATA_DIR": str(self.folder / "data")}

@@ -59,6 +59,14 @@ LINES = (
     *_rate("W7", "cached thumbnail"),
     Line("W8", "cold_start_s", "cold start, s", less_is_better=True),
     Line("W8", "pss_mib", "idle PSS, MiB", less_is_better=True),
+    *(
+        line
+        for way, what in (("up", "uploads"), ("down", "downloads"))
+        for line in (
+            Line("W10", f"{way}.mb_s", f"200 {what} at once, MB/s (CPU for a GiB)", f"{way}.cpu_s_gib", "s"),
+            Line("W10", f"{way}.peak_rss_mib", f"200 {what} at once, peak RSS MiB", less_is_better=True),
+        )
+    ),
     Line("W9", "acknowledged", "kill -9: uploads acknowledged"),
     Line("W9", "missing", "kill -9: of these missing"),
     Line("W9", "corrupt", "kill -9: of these corrupt"),

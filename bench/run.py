@@ -18,13 +18,13 @@ import time
 from pathlib import Path
 
 from bench.client import PeerError
-from bench.peers import Holdfast, Nginx, Peer, Place, PocketBase, TutorialApp, fresh_folder
+from bench.peers import Copyparty, Holdfast, Nginx, Peer, Place, PocketBase, TutorialApp, fresh_folder
 from bench.prepare import CACHE, ROOT, continue_inside_venv, ensure_venv, inside_own_venv, missing_tool_line
 from bench.report import Results, render
 from bench.server import Server, free_port
-from bench.workloads import KEYS, WORKLOADS, Figures, Scale, Stock, Task, Workload, seed_once
+from bench.workloads import KEYS, TRANSFERS_AT_ONCE, WORKLOADS, Figures, Scale, Stock, Task, Workload, seed_once
 
-PEERS = ("holdfast", "nginx", "pocketbase", "fastapi")
+PEERS = ("holdfast", "nginx", "pocketbase", "copyparty", "fastapi")
 LAST = CACHE / "last.json"
 # What a peer's failure can raise: it costs that round, not the run.
 FAILURES = (
@@ -70,7 +70,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         "--seconds", type=int, help="length of each timed part of W4 to W7 (default: 5; 2 with --quick)"
     )
     parser.add_argument(
-        "--big-mib", type=int, help="size of the large file in W2 and W3 (default: 1024; 64 with --quick)"
+        "--big-mib",
+        type=int,
+        help="size of the large file in W2 and W3, an eighth of it in W10 (default: 1024; 64 with --quick)",
     )
     parser.add_argument("--rows", type=int, help="rows to list in W6 (default: 100000; 10000 with --quick)")
     parser.add_argument("--keep", action="store_true", help="leave the servers' data under .cache/bench/data")
@@ -128,7 +130,7 @@ class Run:
             elif name == "fastapi":
                 made.append(TutorialApp(place, chosen.wide))
             else:
-                made.append(Nginx(place) if name == "nginx" else PocketBase(place))
+                made.append({"nginx": Nginx, "pocketbase": PocketBase, "copyparty": Copyparty}[name](place))
         return made
 
     def ready(self) -> bool:
@@ -139,7 +141,7 @@ class Run:
                 say(f"{peer.name} is not installed and is left out. To install it:  {line}")
                 self.peers.remove(peer)
                 if peer.name == "holdfast":
-                    say("To measure the others without it, name them: --peers nginx,pocketbase,fastapi")
+                    say("To measure the others without it, name them: --peers nginx,pocketbase,copyparty,fastapi")
                     return False
         for tool in ("wrk", "strace"):
             needing = [work.key for work in self.works if work.needs == tool]
@@ -152,6 +154,8 @@ class Run:
         """Each peer keeps every large file that it is sent, and some spool it first."""
         takers = sum("W2" in peer.workloads for peer in self.peers)
         big = self.scale.big_mib * (self.chosen.rounds + 2) * takers if {"W2", "W3"} & set(self.chosen.only) else 0
+        if "W10" in self.chosen.only:
+            big += TRANSFERS_AT_ONCE * self.scale.big_mib // 8
         wanted = big + 2 * self.chosen.rounds * self.scale.uploads * takers // 20 + 500
         free = shutil.disk_usage(CACHE).free >> 20
         if free < wanted:
@@ -166,7 +170,7 @@ class Run:
             for peer in list(self.peers):
                 self._first_start(peer)
             for position, work in enumerate(self.works, 1):
-                for number in range(1, self.chosen.rounds + 1):
+                for number in range(1, min(self.chosen.rounds, work.most_rounds or self.chosen.rounds) + 1):
                     for peer in [peer for peer in self.peers if work.key in peer.workloads]:
                         self._round(f"[{position} of {len(self.works)}] {work.key} {work.title}", work, peer, number)
         finally:
@@ -243,6 +247,10 @@ def _headline(figures: Figures) -> str:
         "uploads_s",
         "first_ms",
         "mb_s",
+        "up.mb_s",
+        "up.peak_rss_mib",
+        "down.mb_s",
+        "down.peak_rss_mib",
         "rps",
         "first.rps",
         "deep.rps",

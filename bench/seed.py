@@ -17,9 +17,10 @@ import msgspec
 from bench.copying import copy_in
 from holdfast.catalog.sqlite import open_sqlite
 from holdfast.compose import now, on_postgres, open_store
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Conflict
 from holdfast.core.identity import uuid7
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, Blob, Link, RecordRef, Version
 from holdfast.core.ports import BlobKey, Catalog, LedgerKey, Tx
 from holdfast.core.records import NewRecord

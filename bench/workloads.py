@@ -29,6 +29,7 @@ from bench.client import (
     send_file,
     upload_many,
 )
+from bench.crowd import Load, fetch_all, send_all
 from bench.peers import EVERYTHING, Peer
 from bench.photo import bare_pillow_ms, distinct_copy, make_photo
 from bench.prepare import find_tool
@@ -37,6 +38,7 @@ from bench.server import Server, Usage, measured
 Value = float | str
 Figures = Mapping[str, Value]
 UPLOADS_AT_ONCE = 16
+TRANSFERS_AT_ONCE = 200
 PHOTOS = 6
 SYNC_CALLS = ("fsync", "fdatasync", "sync_file_range", "syncfs", "msync", "rename", "renameat", "renameat2", "linkat")
 GIB = 1 << 30
@@ -295,6 +297,33 @@ def w9_kill(task: Task) -> Figures:
     return {"acknowledged": len(run.ids), "missing": missing, "corrupt": corrupt, "restart_s": round(restart, 2)}
 
 
+def w10_crowd(task: Task) -> Figures:
+    """Each direction by itself. An eighth of the large file, 200 times at once."""
+    peer, size = task.peer, max(1, task.scale.big_mib // 8) << 20
+    load = Load(
+        peer.port,
+        peer.headers,
+        lambda name, size: peer.upload(name, size, "application/octet-stream"),
+        peer.accepted,
+        TRANSFERS_AT_ONCE,
+        size,
+        _salt("w10"),
+    )
+    figures: dict[str, Value] = {}
+    ids: list[str] = []
+    steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("up", lambda: ids.extend(send_all(load))),
+        ("down", lambda: fetch_all(load, [peer.content(stored) for stored in ids])),
+    )
+    for name, step in steps:
+        task.server.forget_peak()
+        with measured(task.server) as usage:
+            step()
+        every = _big_figures(task, size * load.count, usage)
+        figures |= {f"{name}.{key}": value for key, value in every.items()}
+    return figures
+
+
 def fs_calls(task: Task) -> Figures:
     """Which calls make an upload durable: strace over 100 uploads, one at a time."""
     with tempfile.TemporaryDirectory() as folder:
@@ -329,6 +358,7 @@ class Workload:
     run: Callable[[Task], Figures]
     needs: str | None = None
     started: bool = True
+    most_rounds: int | None = None
 
 
 # In this order: cold starts on an empty store, rows last but for the crash.
@@ -341,6 +371,7 @@ WORKLOADS = (
     Workload("W5", "metadata by id, 32 at a time", w5_metadata, needs="wrk"),
     Workload("W7", "thumbnails of 12-megapixel photographs", w7_thumbnails, needs="wrk"),
     Workload("W6", "lists of 50 from many rows", w6_lists, needs="wrk"),
+    Workload("W10", "200 large files at once, up and down", w10_crowd, most_rounds=1),
     Workload("W9", "kill -9 in the middle of uploads", w9_kill),
     Workload("FS", "calls that make an upload durable", fs_calls, needs="strace"),
 )

@@ -27,7 +27,7 @@ def _logging_as_it_was() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def object_store() -> Iterator[objects.ObjectStore]:
     """An object store for all tests of the run; each takes a place of its own in it."""
-    with objects.localbucket() as store:
+    with objects.chosen() as store:
         yield store
 
 

@@ -193,6 +193,12 @@ def open_bytes(settings: Settings) -> "DiskBlobs | ObjectBlobs":
     return _open_blobs(settings)
 
 
+def check_bytes(settings: Settings) -> None:
+    """Ask a bucket once whether it can be used; a folder is not touched. Raises `InstallationError`."""
+    if _is_bucket(settings.blobs):
+        _open_bucket(settings.blobs, settings)
+
+
 def open_folder(path: Path) -> DiskBlobs:
     """A blob store in a folder outside the installation, such as a backup's. Raises `InstallationError`."""
     try:

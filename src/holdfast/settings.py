@@ -115,6 +115,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     case_iq_upload_limit: Annotated[Size, Meta(description="Largest upload through the Case IQ API.")] = Size(
         50 * 10**6
     )
+    case_iq_files_per_case: Annotated[
+        int, Meta(description="Files that one case may hold through the Case IQ API.", ge=1)
+    ] = 1000
+    case_iq_token_endpoint: Annotated[
+        Literal["on", "off"], Meta(description="Whether Case IQ's clients can sign in by OAuth; off: 404.")
+    ] = "on"  # noqa: S105 a switch
     trash_retention_days: Annotated[
         int, Meta(description="Days that a deleted attachment can be restored.", ge=0, le=36500)
     ] = 30
@@ -141,6 +147,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     verify_rate: Annotated[
         Size, Meta(description="Bytes a second that verifying in the background reads; 0 is no limit.")
     ] = Size(16 * 2**20)
+    four_hse_token_seconds: Annotated[
+        int, Meta(description="Seconds that a session of the 4HSE API lives.", ge=1, le=31_536_000)
+    ] = 300
+    four_hse_refresh_seconds: Annotated[
+        int, Meta(description="Seconds for which it can be renewed.", ge=1, le=31_536_000)
+    ] = 1800
+    four_hse_delete_without_force: Annotated[
+        Literal["never", "unlinked"],
+        Meta(description="What the 4HSE API deletes without force: nothing, or what nothing is linked to."),
+    ] = "never"
+    navarik_token_days: Annotated[
+        int, Meta(description="Days that a token of the Navarik Bridge API lives.", ge=1, le=3650)
+    ] = 12
     property_deck_rate_limit: Annotated[
         int, Meta(description="Requests a minute and user through the Property Deck API; 0 is no limit.", ge=0)
     ] = 60

@@ -63,7 +63,7 @@ async def furnished(house: Installation, word: str) -> Side:
     attachments = await desk.attachments.find(AttachmentQuery(account, EVERYTHING))
     records = await desk.records.find(RecordQuery(account, EVERYTHING))
     entries = await desk.folders.find(EntryQuery(account, EVERYTHING))
-    links = [await desk.attachments.links(attachment.id, EVERYTHING) for attachment in attachments.items]
+    links = [await desk.links.page(attachment.id, EVERYTHING) for attachment in attachments.items]
     ids = {attachment.id for attachment in attachments.items} | {link.id for page in links for link in page.items}
     ids |= {record.id for record in records.items if len(record.id) > 8}
     ids |= {entry.path for entry in entries.items if entry.path and len(entry.path) > 12}

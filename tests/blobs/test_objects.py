@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 
+import msgspec
 import pytest
 
 from holdfast.blobs.buckets import BucketError, BucketOptions, check
@@ -237,3 +238,21 @@ async def test_many_writers_of_the_same_bytes_leave_one_object_each(
         await blobs.delete(one)
         assert await got(blobs, other, len(data)) == data
     assert len(object_store.files(bucket)) == 1
+
+
+async def test_encryption_is_asked_for_with_each_upload(bucket: BucketOptions) -> None:
+    async with faulty(bucket) as proxy:
+        options = msgspec.structs.replace(
+            proxy.of(bucket), encryption="aws:kms", encryption_key="a-key-of-ours", bucket_key=True
+        )
+        blobs = open_objects(options)
+        await put(blobs, body(1000))
+        await put(blobs, body(LARGE))
+        await blobs.close()
+    begun = [request.head.lower() for request in proxy.requests if b"partNumber" not in request.head]
+    begun = [head for head in begun if head.startswith(b"put") or b"?uploads" in head]
+    assert len(begun) == 2
+    for head in begun:
+        assert b"x-amz-server-side-encryption: aws:kms\r\n" in head
+        assert b"x-amz-server-side-encryption-aws-kms-key-id: a-key-of-ours\r\n" in head
+        assert b"x-amz-server-side-encryption-bucket-key-enabled: true\r\n" in head

@@ -1,5 +1,6 @@
 """`holdfast serve`: it starts, says where, answers, and ends."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -11,6 +12,9 @@ import httpx
 import psutil
 import pytest
 
+from holdfast.cli.serving import dialect_choices
+from holdfast.dialects import ALL
+from holdfast.settings import Settings
 from tests.serving import Served, attempt, run, served
 
 
@@ -144,3 +148,41 @@ def test_the_demo_is_made_once_and_its_token_anew(demo: Served, tmp_path: Path) 
     second = run("token", "list", "--data", demo.data, "--account", "demo")
     assert [line.split("\t")[1] for line in second.splitlines()].count("demo") == 1
     assert first != second
+
+
+def test_what_settings_say_of_an_api_is_what_it_is_made_with() -> None:
+    """Each name is one that the API knows, and its default is the one that the API has by itself."""
+    known = {dialect.name: dialect.choices for dialect in ALL}
+    for name, chosen in dialect_choices(Settings()).items():
+        assert {key: known[name].get(key) for key in chosen} == chosen, name
+
+
+def test_settings_of_an_api_reach_it(tmp_path: Path) -> None:
+    settings = {
+        "HOLDFAST_CASE_IQ_TOKEN_ENDPOINT": "off",
+        "HOLDFAST_CASE_IQ_FILES_PER_CASE": "1",
+        "HOLDFAST_FOUR_HSE_TOKEN_SECONDS": "77",
+        "HOLDFAST_FOUR_HSE_REFRESH_SECONDS": "78",
+        "HOLDFAST_FOUR_HSE_DELETE_WITHOUT_FORCE": "unlinked",
+        "HOLDFAST_NAVARIK_TOKEN_DAYS": "3",
+    }
+    with served(tmp_path / "data", settings=settings) as server, server.client() as client:
+        assert client.post("/auth/oauth2/token", json={}).status_code == 404
+        case = client.post("/api-public/1.0/case", json={}).json()["id"]
+        statuses = []
+        for name in ("a", "b"):
+            form, files = {"caseId": case}, {"file": (name, b"x")}
+            statuses.append(client.post("/api-public/1.0/save_file", data=form, files=files).status_code)
+        assert statuses == [200, 400]
+        project = client.post("/v2/project/create", json={"name": "p", "country": "IT"}).json()["project_id"]
+        path = f"/projects/{project}/free.txt"
+        assert client.post("/v1/attachments", params={"path": path}, content=b"x").status_code == 201
+        assert client.delete(f"/v2/attachment/delete/{path}").status_code == 204
+        made = ("--data", server.data, "--account", "acme", "--allow", "*")
+        attempt("user", "create", *made, "--email", "a@b.example", "--password-stdin", stdin="a long enough password")
+        form = {"grant_type": "password", "username": "a@b.example", "password": "a long enough password"}
+        session = client.post("/realms/4hse/protocol/openid-connect/token", data={**form, "client_id": "x"}).json()
+        assert (session["expires_in"], session["refresh_expires_in"]) == (77, 78)
+        secret = json.loads(run("client", "create", *made, "--name", "nightly"))
+        told = client.post("/auth/v1/service-account/token", json={"grant_type": "client_credentials", **secret})
+        assert told.json()["expires_in"] == "3d"

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from holdfast.core.access import parse_scope
-from holdfast.core.attachments import Hook, NewAttachment, OnConflict
+from holdfast.core.attachments import NewAttachment, OnConflict
 from holdfast.core.errors import Incomplete
+from holdfast.core.links import Hook
 from holdfast.core.model import Account, Actor, Attachment, ByteRange, Record, RecordRef
 from holdfast.core.ports import AttachmentQuery, Window
 from holdfast.core.records import NewRecord

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from holdfast.core.access import parse_scope
-from holdfast.core.attachments import Attachments, Description, Hook
+from holdfast.core.attachments import Attachments, Description
 from holdfast.core.errors import Forbidden, Invalid, NotFound, OutOfScope, PartlyOutOfScope
 from holdfast.core.events import Events
 from holdfast.core.folders import Folders
+from holdfast.core.links import Hook, Links
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import AttachmentQuery, EntryQuery, RecordQuery
 from holdfast.core.records import NewRecord, RecordChange, Records
@@ -27,19 +28,19 @@ CALLS: dict[str, Callable[[Desk], Awaitable[object]]] = {
     "attachments.content_at": lambda desk: desk.attachments.content_at("/a"),
     "attachments.version": lambda desk: desk.attachments.version(ID, 1),
     "attachments.versions": lambda desk: desk.attachments.versions(ID, PAGE),
-    "attachments.links": lambda desk: desk.attachments.links(ID, PAGE),
-    "attachments.links_of": lambda desk: desk.attachments.links_of((ID,)),
-    "attachments.link": lambda desk: desk.attachments.link(ID),
+    "links.page": lambda desk: desk.links.page(ID, PAGE),
+    "links.of": lambda desk: desk.links.of((ID,)),
+    "links.get": lambda desk: desk.links.get(ID),
     "attachments.receive": lambda desk: desk.attachments.receive(),
     "attachments.may_place": lambda desk: desk.attachments.may_place("/a", "b"),
-    "attachments.may_hang": lambda desk: desk.attachments.may_hang((Hook(REF),)),
+    "links.may_hang": lambda desk: desk.links.may_hang((Hook(REF),)),
     "attachments.describe": lambda desk: desk.attachments.describe(ID, Description()),
     "attachments.trash": lambda desk: desk.attachments.trash(ID),
     "attachments.restore": lambda desk: desk.attachments.restore(ID),
     "attachments.purge": lambda desk: desk.attachments.purge(ID),
     "attachments.restore_version": lambda desk: desk.attachments.restore_version(ID, 1),
-    "attachments.hang": lambda desk: desk.attachments.hang(ID, Hook(REF)),
-    "attachments.unlink": lambda desk: desk.attachments.unlink(ID),
+    "links.hang": lambda desk: desk.links.hang(ID, Hook(REF)),
+    "links.remove": lambda desk: desk.links.remove(ID),
     "renditions.thumbnail": lambda desk: desk.renditions.thumbnail(ID, 256),
     "renditions.facts": lambda desk: desk.renditions.facts(()),
     "records.get": lambda desk: desk.records.get(REF),
@@ -76,6 +77,7 @@ async def test_every_call_on_a_desk_is_refused_to_an_actor_without_permissions(
     "part",
     [
         ("attachments", Attachments),
+        ("links", Links),
         ("renditions", Renditions),
         ("records", Records),
         ("folders", Folders),
@@ -84,7 +86,7 @@ async def test_every_call_on_a_desk_is_refused_to_an_actor_without_permissions(
 )
 def test_no_call_on_a_desk_is_left_out_of_that_list(part: tuple[str, type]) -> None:
     name, kind = part
-    through_intake = {"attachments.create", "attachments.replace", "attachments.relink"}
+    through_intake = {"attachments.create", "attachments.replace", "links.change"}
     public = {f"{name}.{call}" for call in vars(kind) if not call.startswith("_")}
     assert public - set(CALLS) <= through_intake
 
@@ -116,7 +118,7 @@ async def test_another_accounts_things_are_not_there(office: Office) -> None:
         stranger.attachments.at("/f/secret.txt"),
         stranger.attachments.trash(attachment.id),
         stranger.attachments.versions(attachment.id, PAGE),
-        stranger.attachments.hang(attachment.id, Hook(REF)),
+        stranger.links.hang(attachment.id, Hook(REF)),
         stranger.folders.get("/f"),
     ):
         with pytest.raises(NotFound):
@@ -161,10 +163,10 @@ class TestScopes:
         await office.record("contact:1")
         await office.record("contact:2")
         attachment = await office.upload("a.txt", on="contact:1")
-        await office.desk().attachments.hang(attachment.id, Hook(RecordRef("contact", "2")))
+        await office.desk().links.hang(attachment.id, Hook(RecordRef("contact", "2")))
         actor = office.desk(scopes=["record:contact:1"])
         assert (await actor.attachments.get(attachment.id)).name == "a.txt"
-        links = await actor.attachments.links(attachment.id, PAGE)
+        links = await actor.links.page(attachment.id, PAGE)
         assert [str(link.record) for link in links.items] == ["contact:1"]
         for call in (
             actor.attachments.trash(attachment.id),
@@ -179,7 +181,7 @@ class TestScopes:
         attachment = await office.upload("a.txt", on="contact:1")
         actor = office.desk(scopes=["record:contact:1"])
         with pytest.raises(OutOfScope):
-            await actor.attachments.hang(attachment.id, Hook(RecordRef("contact", "2")))
+            await actor.links.hang(attachment.id, Hook(RecordRef("contact", "2")))
         with pytest.raises(OutOfScope):
             await office.upload("b.txt", on="contact:2", desk=actor)
 
@@ -206,7 +208,7 @@ class TestScopes:
         await office.record("contact:1")
         await office.record("contact:2")
         attachment = await office.upload("a.txt", on="contact:1", folder="/a/b")
-        await office.desk().attachments.hang(attachment.id, Hook(RecordRef("contact", "2")))
+        await office.desk().links.hang(attachment.id, Hook(RecordRef("contact", "2")))
         actor = office.desk(scopes=["path:/a", "record:contact:1"])
         for links in ((await actor.folders.links("/a", PAGE)).items, (await actor.folders.preview("/a")).links):
             assert [str(link.record) for link in links] == ["contact:1"]

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from holdfast.core.attachments import Description, Expected, Hook, LinkChange, NewAttachment
+from holdfast.core.attachments import Description, Expected, NewAttachment
 from holdfast.core.errors import (
     Conflict,
     DigestMismatch,
@@ -18,6 +18,7 @@ from holdfast.core.errors import (
     UnsupportedType,
 )
 from holdfast.core.intake import check_type_on
+from holdfast.core.links import Hook, LinkChange
 from holdfast.core.model import Account, AccountSettings, ByteRange, RecordRef
 from holdfast.core.ports import BlobKey
 from tests.core.office import PAGE, Office, cut_stream, stream
@@ -130,7 +131,7 @@ async def test_a_record_type_may_take_less_than_the_account(office: Office) -> N
         with pytest.raises(UnsupportedType):
             await office.upload("fake.pdf", b"<!doctype html>", on=f"{record}:1")
         with pytest.raises(UnsupportedType):
-            await office.desk().attachments.hang(page.id, Hook(RecordRef(record, "1")))
+            await office.desk().links.hang(page.id, Hook(RecordRef(record, "1")))
     with pytest.raises(UnsupportedType):
         await replaced(office, report.id, b"<!doctype html>")
     await accounts.configure("acme", {"allowed_types_on": {"job": None}})
@@ -262,15 +263,15 @@ async def test_one_file_hangs_on_many_records_and_goes_when_it_hangs_on_none(off
         await office.record(name)
     attachment = await office.upload("a.txt", on="contact:1")
     desk = office.desk()
-    link = await desk.attachments.hang(attachment.id, Hook(RecordRef("property", "2"), "photo", "Front door"))
+    link = await desk.links.hang(attachment.id, Hook(RecordRef("property", "2"), "photo", "Front door"))
     with pytest.raises(Conflict):
-        await desk.attachments.hang(attachment.id, Hook(RecordRef("property", "2"), "photo"))
-    changed = await desk.attachments.relink(link.id, LinkChange(position=3))
+        await desk.links.hang(attachment.id, Hook(RecordRef("property", "2"), "photo"))
+    changed = await desk.links.change(link.id, LinkChange(position=3))
     assert (changed.caption, changed.position) == ("Front door", 3)
-    first = next(each for each in (await desk.attachments.links(attachment.id, PAGE)).items if each.id != link.id)
-    await desk.attachments.unlink(first.id)
+    first = next(each for each in (await desk.links.page(attachment.id, PAGE)).items if each.id != link.id)
+    await desk.links.remove(first.id)
     assert await office.names() == ["a.txt"]
-    await desk.attachments.unlink(link.id)
+    await desk.links.remove(link.id)
     assert await office.names() == []
     assert await office.names(trashed=True) == ["a.txt"]
 

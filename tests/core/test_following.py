@@ -2,8 +2,8 @@
 
 import pytest
 
-from holdfast.core.attachments import Hook, LinkChange
 from holdfast.core.errors import Conflict, NotFound, OutOfScope
+from holdfast.core.links import Hook, LinkChange
 from holdfast.core.model import RecordRef
 from holdfast.core.records import NewRecord, RecordChange
 from tests.core.office import PAGE, Office
@@ -39,28 +39,28 @@ async def test_a_folder_follows_its_record(office: Office) -> None:
 async def test_the_host_may_name_a_link(office: Office) -> None:
     await office.record("contact:1")
     await office.record("contact:2")
-    attachments, file = office.desk().attachments, await office.upload("a.txt", folder="/f")
-    link = await attachments.hang(file.id, Hook(RecordRef("contact", "1"), id=LINK))
-    assert link == await attachments.link(LINK)
+    links, file = office.desk().links, await office.upload("a.txt", folder="/f")
+    link = await links.hang(file.id, Hook(RecordRef("contact", "1"), id=LINK))
+    assert link == await links.get(LINK)
     with pytest.raises(Conflict):
-        await attachments.hang(file.id, Hook(RecordRef("contact", "2"), id=LINK))
+        await links.hang(file.id, Hook(RecordRef("contact", "2"), id=LINK))
 
 
 async def test_both_ends_of_a_link_may_change(office: Office) -> None:
     for id in ("1", "2"):
         await office.record(f"contact:{id}")
-    attachments = office.desk().attachments
+    links = office.desk().links
     homeless = await office.upload("old.txt", on="contact:1")
     other = await office.upload("new.txt", folder="/f")
-    link = (await attachments.links(homeless.id, PAGE)).items[0]
+    link = (await links.page(homeless.id, PAGE)).items[0]
     change = LinkChange(attachment=other.id, record=RecordRef("contact", "2"))
-    changed = await attachments.relink(link.id, change)
+    changed = await links.change(link.id, change)
     assert (changed.id, changed.attachment, str(changed.record)) == (link.id, other.id, "contact:2")
     assert await office.names(record=RecordRef("contact", "2")) == ["new.txt"]
     assert await office.names(trashed=True) == ["old.txt"]
     await office.upload("third.txt", on="contact:1")
     with pytest.raises(NotFound):
-        await attachments.relink(link.id, LinkChange(record=RecordRef("contact", "3")))
-    scoped = office.desk(scopes=["path:/f", "record:contact:2"]).attachments
+        await links.change(link.id, LinkChange(record=RecordRef("contact", "3")))
+    scoped = office.desk(scopes=["path:/f", "record:contact:2"]).links
     with pytest.raises(OutOfScope):
-        await scoped.relink(link.id, LinkChange(record=RecordRef("contact", "1")))
+        await scoped.change(link.id, LinkChange(record=RecordRef("contact", "1")))

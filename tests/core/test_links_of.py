@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Forbidden
+from holdfast.core.links import Hook
 from holdfast.core.model import Actor, RecordRef, RecordScope
 from holdfast.core.records import NewRecord
 from holdfast.core.store import Desk
@@ -42,20 +43,20 @@ async def test_each_attachment_has_its_own_links_by_position(house: Installation
     both = await keep(desk, "both", Hook(RED, position=2), Hook(BLUE, position=1))
     blue = await keep(desk, "blue", Hook(BLUE))
     none = await keep(desk, "none")
-    found = await desk.attachments.links_of((both, blue, none))
+    found = await desk.links.of((both, blue, none))
     assert {id: [link.record for link in links] for id, links in found.items()} == {
         both: [BLUE, RED],
         blue: [BLUE],
         none: [],
     }
-    assert await desk.attachments.links_of(()) == {}
+    assert await desk.links.of(()) == {}
 
 
 async def test_more_links_than_one_page_come_all(house: Installation) -> None:
     desk = await house.desk()
     hooks = [Hook(RED, role=f"role {number}") for number in range(401)]
     ids = [await keep(desk, str(number), *hooks) for number in range(3)]
-    found = await desk.attachments.links_of(tuple(ids))
+    found = await desk.links.of(tuple(ids))
     assert [len(found[id]) for id in ids] == [401, 401, 401]
 
 
@@ -63,13 +64,13 @@ async def test_links_out_of_scope_are_left_out(house: Installation) -> None:
     desk = await house.desk()
     both = await keep(desk, "both", Hook(RED), Hook(BLUE))
     blue = await keep(desk, "blue", Hook(BLUE))
-    found = await (await scoped(house, "attachments.read")).attachments.links_of((both, blue))
+    found = await (await scoped(house, "attachments.read")).links.of((both, blue))
     assert [link.record for link in found[both]] == [RED]
     assert found[blue] == ()
     with pytest.raises(Forbidden):
-        await (await scoped(house, "attachments.write")).attachments.links_of((both,))
+        await (await scoped(house, "attachments.write")).links.of((both,))
 
 
 async def test_another_accounts_attachments_have_none(house: Installation) -> None:
     both = await keep(await house.desk(), "both", Hook(RED))
-    assert await (await house.desk("rival")).attachments.links_of((both,)) == {both: ()}
+    assert await (await house.desk("rival")).links.of((both,)) == {both: ()}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import QuotaExceeded
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, RecordRef
 from holdfast.core.records import NewRecord
 from holdfast.core.store import Desk

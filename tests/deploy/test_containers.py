@@ -62,7 +62,7 @@ SERVERS = [
 @pytest.mark.parametrize("path", [*COMPOSE, *MANIFESTS, DOCKER / "Dockerfile"], ids=lambda path: path.name)
 def test_settings_that_a_file_names_exist(path: Path) -> None:
     known = {setting.variable for setting in describe_settings()}
-    assert set(re.findall(r"\bHOLDFAST_[A-Z_]+", path.read_text(encoding="utf-8"))) <= known
+    assert set(re.findall(r"\bHOLDFAST_[A-Z0-9_]+", path.read_text(encoding="utf-8"))) <= known
 
 
 def test_every_image_has_a_version() -> None:

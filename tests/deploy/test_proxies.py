@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.deploy.proxies import ELSEWHERE, NGINX, Proxy, haproxy, nginx
+from holdfast.transport.connection import Patience
+from tests.deploy.proxies import ELSEWHERE, HAPROXY, NGINX, Proxy, haproxy, nginx
 from tests.serving import Served, served
 
 MIB = 2**20
@@ -127,6 +128,13 @@ def test_who_says_nothing_is_shown_out(proxy: Proxy, says: str) -> None:
             rest = told.recv(4096)
             assert rest == b"" or b" 408 " in rest
             assert told.recv(4096) == b""
+
+
+def test_an_idle_connection_to_the_server_is_closed_by_the_proxy_first() -> None:
+    (limit,) = re.findall(r"^    keepalive_timeout (\d+)s;", NGINX.split("server {", 1)[0], re.MULTILINE)
+    assert int(limit) < Patience().idle
+    (purge,) = re.findall(r"pool-purge-delay (\d+)s", HAPROXY)
+    assert int(purge) < Patience().idle
 
 
 def test_plain_http_leads_to_tls(server: Served, tmp_path: Path) -> None:

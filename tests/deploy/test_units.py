@@ -48,7 +48,7 @@ def test_the_exposure_is_small(copies: Path) -> None:
 def test_settings_that_units_name_exist() -> None:
     known = {setting.variable for setting in describe_settings()}
     for path in UNITS.iterdir():
-        named = set(re.findall(r"\bHOLDFAST_[A-Z_]+", path.read_text())) - {"HOLDFAST_NAME"}
+        named = set(re.findall(r"\bHOLDFAST_[A-Z0-9_]+", path.read_text())) - {"HOLDFAST_NAME"}
         assert named <= known, path.name
 
 

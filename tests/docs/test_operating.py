@@ -87,7 +87,7 @@ def test_settings_that_pages_name_exist() -> None:
         ("between two requests after 75", Patience().idle == 75, OPERATING),
         ("as far as it may, up to\n65536", serving.OPEN_FILES == 65536, OPERATING),
         ("512 MiB more", cage.MEMORY_BYTES == 512 * MIB, OPERATING),
-        ("share 64 MiB of buffers", disk._BUFFERS == 64 * MIB, OPERATING),
+        ("share 32 MiB of buffers", disk._BUFFERS == 32 * MIB, OPERATING),
         ("at most 256 KiB", reading.CHUNK == 256 * 1024, OPERATING),
         ("at most 10 seconds", renditions.WALL_SECONDS == 10, OPERATING),
         ("warns below 4096", compose.FEW_FILES == 4096, OPERATING),

@@ -1,7 +1,8 @@
 """Object stores for tests: small servers on free loopback ports, each started once, and fresh places in them.
 
 A test that needs blobs on an object store takes the fixture `bucket`, a place of its own, and opens it with
-`open_objects(bucket)`, or gives `object_settings(bucket)` to a process as its environment.
+`open_objects(bucket)`; one that starts processes makes their data folder with `install(folder, bucket)`, or gives them
+`object_settings(bucket)` as their environment.
 """
 
 import itertools
@@ -19,6 +20,9 @@ from tempfile import TemporaryDirectory
 from holdfast.blobs.buckets import BucketOptions
 
 KEY_ID, SECRET = "AKTESTKEY", "a-secret-for-tests-alone"
+STORE_VARIABLE = "OBJECT_STORE"
+"""Names the address of a store to use instead of `localbucket`, with these credentials and this bucket."""
+
 REGION = "us-east-1"
 BUCKET = "holdfast-tests"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
@@ -57,12 +61,20 @@ class ObjectStore:
 
 
 def object_settings(options: BucketOptions) -> dict[str, str]:
-    """The environment of a server, or of any command, whose blobs are in that bucket."""
-    return CREDENTIALS | {
-        "HOLDFAST_BLOBS": options.url,
-        "HOLDFAST_S3_ENDPOINT": options.endpoint,
-        "HOLDFAST_S3_REGION": options.region,
-    }
+    """The environment of a process whose blobs are in that place."""
+    return CREDENTIALS | {f"HOLDFAST_{name.upper()}": value for name, value in _named(options)}
+
+
+def install(data: Path, options: BucketOptions) -> Path:
+    """A data folder whose contents are in that place, for commands that are told nothing but the folder; they need
+    `CREDENTIALS` in their environment."""
+    data.mkdir(parents=True)
+    (data / "holdfast.toml").write_text("".join(f'{name} = "{value}"\n' for name, value in _named(options)))
+    return data
+
+
+def _named(options: BucketOptions) -> list[tuple[str, str]]:
+    return [("blobs", options.url), ("s3_endpoint", options.endpoint), ("s3_region", options.region)]
 
 
 @contextmanager
@@ -74,6 +86,16 @@ def localbucket() -> Iterator[ObjectStore]:
         command: list[str | Path] = [_BIN / "localbucket", "--host", "127.0.0.1", "--port", str(port), folder]
         with _running(command, {}, port):
             yield ObjectStore("localbucket", f"http://127.0.0.1:{port}", Path(folder))
+
+
+@contextmanager
+def chosen() -> Iterator[ObjectStore]:
+    """The store that the environment names, else `localbucket`."""
+    if endpoint := os.environ.get(STORE_VARIABLE):
+        yield ObjectStore("given", endpoint, Path(os.devnull))
+    else:
+        with localbucket() as store:
+            yield store
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -72,7 +73,9 @@ class Cluster:
         command += [part for option in (*options, *settings) for part in ("-c", option)]
         log = (self.folder / "log").open("ab")
         with log:
-            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, **as_nobody())
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True, **as_nobody()
+            )
         self.wait()
 
     def wait(self) -> None:
@@ -98,7 +101,7 @@ class Cluster:
         process.wait(START_SECONDS)
         # After SIGKILL the children notice by themselves, and hold the memory until they have.
         deadline = time.monotonic() + START_SECONDS
-        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        while any(map(_is_running, children)) and time.monotonic() < deadline:
             time.sleep(0.01)
         self._process = None
 
@@ -161,6 +164,15 @@ def _children(pid: int) -> Sequence[str]:
         return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return ()
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    # One that has ended and was not waited for by anybody holds nothing any more.
+    return state not in {"Z", "X"}
 
 
 @contextmanager
@@ -243,6 +255,13 @@ def server() -> Server:
     cluster = started.__enter__()
     atexit.register(started.__exit__, None, None, None)
     return Server(cluster.dsn("postgres"))
+
+
+def url_of(dsn: str) -> str:
+    """A connection string as a setting takes it."""
+    parts = conninfo_to_dict(dsn)
+    database = parts.pop("dbname")
+    return f"postgresql:///{database}?{urlencode({name: str(value) for name, value in parts.items()})}"
 
 
 @contextmanager

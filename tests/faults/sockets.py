@@ -98,7 +98,7 @@ async def missing(desk: Desk, told: Told) -> list[str]:
     if attachment.sha256 != hashlib.sha256(told.file.content).digest():
         wrong.append("content")
     if not trashed:
-        links = {link.record for link in (await desk.attachments.links(told.id, Window(100))).items}
+        links = {link.record for link in (await desk.links.page(told.id, Window(100))).items}
         wrong += [
             str(home)
             for home in told.homes

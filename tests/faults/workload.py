@@ -13,9 +13,10 @@ from typing import Protocol
 
 from holdfast.blobs.disk import open_disk
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
-from holdfast.core.attachments import Description, Hook, LinkChange, NewAttachment, OnConflict
+from holdfast.core.attachments import Description, NewAttachment, OnConflict
 from holdfast.core.credentials import Grant
 from holdfast.core.errors import HoldfastError
+from holdfast.core.links import Hook, LinkChange
 from holdfast.core.model import Account, Attachment, RecordRef
 from holdfast.core.policy import Policy
 from holdfast.core.ports import AttachmentQuery, Window
@@ -179,19 +180,19 @@ def at_desk(do: Callable[[Desk], Awaitable[object]]) -> Operation:
 
 
 async def first_link(desk: Desk, attachment: Attachment) -> str:
-    return (await desk.attachments.links(attachment.id, _WINDOW)).items[0].id
+    return (await desk.links.page(attachment.id, _WINDOW)).items[0].id
 
 
 def _unlink() -> Operation:
     async def do(desk: Desk, attachment: Attachment) -> None:
-        await desk.attachments.unlink(await first_link(desk, attachment))
+        await desk.links.remove(await first_link(desk, attachment))
 
     return on("hung.png", do)
 
 
 def _relink() -> Operation:
     async def do(desk: Desk, attachment: Attachment) -> None:
-        await desk.attachments.relink(await first_link(desk, attachment), LinkChange(caption="Front", position=2))
+        await desk.links.change(await first_link(desk, attachment), LinkChange(caption="Front", position=2))
 
     return on("hung.png", do)
 
@@ -287,7 +288,7 @@ def _changes() -> Script:
         ),
         (
             "link",
-            on("hung.png", lambda desk, it: desk.attachments.hang(it.id, Hook(RecordRef("office", "o"), "photo"))),
+            on("hung.png", lambda desk, it: desk.links.hang(it.id, Hook(RecordRef("office", "o"), "photo"))),
         ),
         ("relink", _relink()),
         ("unlink", _unlink()),

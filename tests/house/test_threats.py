@@ -13,9 +13,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py(?:::\w+)+)`")
 LATER = {
     "console",
     "export of lists",
-    "PostgreSQL",
     "resumable uploads",
-    "S3",
     "signed links",
     "virus scan",
 }

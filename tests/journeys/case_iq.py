@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.installation import Installation
 from tests.journeys.journey import File, Home, Journey
@@ -56,7 +56,7 @@ class CaseIQJourney:
 
     async def carry(self, handle: str) -> tuple[str, Home]:
         second = RecordRef("case", await self._made())
-        await (await self._house.desk()).attachments.hang(handle, Hook(second))
+        await (await self._house.desk()).links.hang(handle, Hook(second))
         assert await self._files_of(second.id) == [handle]
         return handle, second
 

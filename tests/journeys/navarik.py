@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.installation import Installation
 from tests.journeys.journey import File, Home, Journey
@@ -67,7 +67,7 @@ class NavarikJourney:
 
     async def carry(self, handle: str) -> tuple[str, Home]:
         second = RecordRef("document", await self._new_document())
-        await (await self._house.desk()).attachments.hang(handle, Hook(second))
+        await (await self._house.desk()).links.hang(handle, Hook(second))
         listed = (await self._http.get(self._files(second.id))).json()
         assert [envelope["id"] for envelope in listed] == [handle]
         return handle, second

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.installation import Installation
 from tests.journeys.journey import File, Home, Journey
@@ -54,7 +54,7 @@ class PropertyDeckJourney:
 
     async def carry(self, handle: str) -> tuple[str, Home]:
         property = RecordRef("property", await self._made("/properties", {"address": "1 Harbour Street"}))
-        await (await self._house.desk()).attachments.hang(handle, Hook(property))
+        await (await self._house.desk()).links.hang(handle, Hook(property))
         response = await self._http.get("/attachments", params={"property": property.id})
         assert [item["uuid"] for item in response.json()["data"]] == [handle]
         return handle, property

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.installation import Installation
 from tests.journeys.journey import File, Home, Journey
@@ -57,7 +57,7 @@ class PropOpsJourney:
         told = {"job_uuid": self._job, "note_text": "See attached", "csrf_token": self._csrf}
         response = await self._http.post("/api/jobs/case-notes", json=told)
         note = RecordRef("case_note", str(response.json()["note_uuid"]))
-        await (await self._house.desk()).attachments.hang(handle, Hook(note))
+        await (await self._house.desk()).links.hang(handle, Hook(note))
         listed = await self._http.get("/api/jobs/case-note-attachments", params={"case_note_uuid": note.id})
         assert [item["uuid"] for item in listed.json()["data"]] == [handle]
         return handle, note

@@ -34,7 +34,7 @@ class Counter:
 
     async def is_at(self, id: str, home: Home) -> bool:
         if isinstance(home, RecordRef):
-            links = await self._desk.attachments.links(id, Window(100))
+            links = await self._desk.links.page(id, Window(100))
             return home in {link.record for link in links.items}
         return (await self.attachment(id)).folder == home
 

@@ -3,11 +3,8 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
@@ -15,49 +12,9 @@ from holdfast.core.model import Derived, Facts, NoRendition
 from holdfast.media import seccomp
 from holdfast.media.cage import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
 from holdfast.media.renditions import CagedRenditions
+from tests.media.cages import PICTURE, child, outcome, outside, probe, told
 from tests.media.conftest import chunks
 from tests.media.pictures import encoded, quarters
-
-T = TypeVar("T")
-PICTURE = encoded(quarters(), "image/jpeg")
-ROOT = Path(seccomp.__file__).parents[2]
-
-PRELUDE = """
-import ctypes, errno, mmap, os, resource, signal, socket, sys, threading
-from holdfast.media import cage
-from holdfast.media.decoders import Job
-
-libc = ctypes.CDLL(None, use_errno=True)
-
-def run(work, threads=False, before=lambda: None):
-    def load(kind):
-        before()
-        return Job(work, threads)
-    os._exit(cage.main(int(sys.argv[1]), load))
-"""
-
-
-def probe(code: str, content: bytes = b"the file") -> tuple[int, str]:
-    """Exit status of a probe that runs in the real cage, and what it said after it was locked in."""
-    source = os.memfd_create("source")
-    os.write(source, content)
-    reader = os.open(f"/proc/self/fd/{source}", os.O_RDONLY)
-    ended = subprocess.run(
-        [sys.executable, "-P", "-s", "-c", PRELUDE + code, str(reader)],
-        input=b"probe/probe 128\n",
-        stdout=subprocess.PIPE,
-        pass_fds=(reader,),
-        env={"PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    os.close(reader)
-    os.close(source)
-    said = ended.stdout
-    if said.startswith(b"+"):
-        assert said[1:5] == (len(said[5:]).to_bytes(4, "big") if len(said) > 1 else b"")
-        said = said[5:]
-    return ended.returncode, said.decode()
-
 
 ATTEMPTS = {
     "read a file": "os.open('/etc/passwd', os.O_RDONLY)",
@@ -139,7 +96,7 @@ def test_the_same_attempts_work_outside() -> None:
     ]
     attempts = [ATTEMPTS[name] for name in harmless]
     code = f"ATTEMPTS = {attempts!r}\n{PROBES}\nos.write(1, work(sys.stdin, []))"
-    assert probe(code) == (0, " ".join(["done"] * len(harmless)))
+    assert outside(code) == " ".join(["done"] * len(harmless))
 
 
 def test_the_file_can_be_read_and_the_answer_written() -> None:
@@ -196,13 +153,14 @@ def test_processor_time_is_bounded() -> None:
 def test_limits_are_set_before_any_library_is_loaded() -> None:
     code = """
 LIMITS = ("AS", "NOFILE", "CORE", "MEMLOCK", "MSGQUEUE", "CPU")
-def before():
-    before.said = [resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in LIMITS] + [os.nice(0)]
-run(lambda file, edges: repr(before.said).encode(), before=before)
+seen = []
+def look():
+    seen.append([resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in LIMITS] + [os.nice(0)])
+run(lambda file, edges: repr(seen).encode(), before=look, warm=look)
 """
     memory = (MEMORY_BYTES, MEMORY_BYTES)
     expected = [memory, (32, 32), (0, 0), (0, 0), (0, 0), (CPU_SECONDS, CPU_SECONDS + 1), 5 + os.nice(0)]
-    assert probe(code) == (0, repr(expected))
+    assert probe(code) == (0, repr([expected, expected]))
 
 
 def test_limits_of_the_locked_in() -> None:
@@ -228,7 +186,7 @@ run(lambda file, edges: file.read())
 
 
 def test_landlock_alone_refuses_files() -> None:
-    supported = probe("os.write(1, b'%d' % libc.syscall(444, None, ctypes.c_size_t(0), 1))")[1]
+    supported = outside("os.write(1, b'%d' % libc.syscall(444, None, ctypes.c_size_t(0), 1))")
     if int(supported) < 1:
         pytest.skip("this kernel has no Landlock")
     code = f"""
@@ -243,7 +201,7 @@ run(work)
 
 def test_the_network_is_another_one() -> None:
     allowed = "os.write(1, b'%d' % libc.unshare(0x10000000 | 0x40000000))"
-    if probe(allowed)[1] != "0":
+    if outside(allowed) != "0":
         pytest.skip("namespaces are not for this user here")
     code = """
 def before():
@@ -275,42 +233,6 @@ def test_an_unknown_machine_has_no_filter() -> None:
 
 
 # ---------------------------------------------------------------- the server's side
-
-
-def child(code: str) -> tuple[str, ...]:
-    """A command that reads the order and then does this instead of the cage's work."""
-    start = "import os, signal, sys, time\norder = sys.stdin.readline()\nsay = lambda what: os.write(1, what)\n"
-    start += "answer = lambda what: say(b'+' + len(what).to_bytes(4, 'big') + what)\n"
-    return (sys.executable, "-c", start + code)
-
-
-def opened() -> int:
-    """How many descriptors this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def told(story: Coroutine[Any, Any, T]) -> T:
-    """Run the story and see that it leaves no descriptor and no child behind."""
-    before = opened()
-    try:
-        return asyncio.run(story)
-    finally:
-        assert opened() == before
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
-
-
-def outcome(code: str, wall_seconds: float = 30.0, edges: tuple[int, ...] = ()) -> Derived | NoRendition:
-    """What the server makes of such a child."""
-
-    async def story() -> Derived | NoRendition:
-        caged = CagedRenditions(command=child(code), wall_seconds=wall_seconds)
-        try:
-            return await caged.derive(chunks(PICTURE), "image/jpeg", edges)
-        finally:
-            await caged.close()
-
-    return told(story())
 
 
 FATAL = ("HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "PIPE", "ALRM", "TERM", "USR1", "SYS")
@@ -418,19 +340,6 @@ def test_a_command_that_is_not_there() -> None:
     told(story())
 
 
-def test_the_child_inherits_nothing_but_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_SECRET", "x")
-    leaked = os.open("/etc/hostname", os.O_RDONLY)
-    os.set_inheritable(leaked, True)
-    code = """
-opened = [int(name) for name in os.listdir("/proc/self/fd")]
-extra = sum(os.path.exists(f"/proc/self/fd/{number}") for number in opened) - 4
-answer(b"%d %d - -\\n" % (1 + extra, 1 + ("HOLDFAST_SECRET" in os.environ)))
-"""
-    assert outcome(code) == Derived(Facts(1, 1))
-    os.close(leaked)
-
-
 def test_a_source_over_the_limit() -> None:
     async def story() -> None:
         caged = CagedRenditions(source_bytes=len(PICTURE))
@@ -513,44 +422,6 @@ def test_giving_up_frees_the_slot_and_ends_the_child() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await caged.close()
-
-    told(story())
-
-
-def test_a_spare_that_died_waiting_is_replaced() -> None:
-    async def story() -> None:
-        caged = CagedRenditions()
-        for _ in range(3):
-            assert isinstance(await caged.derive(chunks(PICTURE), "image/jpeg"), Derived)
-            assert caged._spare is not None
-            spare = await caged._spare
-            spare.process.kill()
-            await spare.process.wait()
-        await caged.close()
-
-    told(story())
-
-
-def test_nothing_starts_before_the_first_use() -> None:
-    async def story() -> None:
-        caged = CagedRenditions()
-        assert await caged.derive(chunks(b"<svg/>"), "image/svg+xml") == NoRendition("unsupported")
-        assert caged._spare is None
-        await caged.close()
-
-    told(story())
-
-
-def test_a_child_serves_one_file() -> None:
-    async def story() -> None:
-        caged = CagedRenditions()
-        seen = set()
-        for _ in range(4):
-            await caged.derive(chunks(PICTURE), "image/jpeg")
-            assert caged._spare is not None
-            seen.add((await caged._spare).process.pid)
-        assert len(seen) == 4
         await caged.close()
 
     told(story())

@@ -30,12 +30,12 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 
 def cages(server: Served) -> list[psutil.Process]:
-    """The children that decode, of all server processes."""
+    """The zygotes of all server processes, and their children."""
     family = psutil.Process(server.process.pid).children(recursive=True)
     found = []
     for each in family:
         try:
-            if "holdfast.media.cage" in each.cmdline():
+            if "holdfast.media.zygote" in each.cmdline():
                 found.append(each)
         except psutil.NoSuchProcess:
             continue

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.attachments import Description, Expected, Hook, LinkChange, NewAttachment
+from holdfast.core.attachments import Description, Expected, NewAttachment
 from holdfast.core.errors import HoldfastError
 from holdfast.core.folders import Doomed
+from holdfast.core.links import Hook, LinkChange
 from holdfast.core.model import Account, Actor, Attachment, ByteRange, Link, Record, RecordRef
 from holdfast.core.ports import (
     AttachmentQuery,
@@ -95,7 +96,7 @@ async def _pages(find: Callable[[Any], Awaitable[Any]], query: Any, show: Callab
 
 
 async def _links(desk: Desk, id: str) -> list[tuple[str, str]]:
-    page = await desk.attachments.links(id, ALL)
+    page = await desk.links.page(id, ALL)
     return sorted((str(link.record), link.role) for link in page.items)
 
 
@@ -147,9 +148,9 @@ REAL: Mapping[str, Callable[[Desk, Any], Awaitable[Any]]] = {
     "trash": lambda desk, a: desk.attachments.trash(a["id"], _expected(a["revision"])),
     "restore": lambda desk, a: desk.attachments.restore(a["id"]),
     "purge": lambda desk, a: desk.attachments.purge(a["id"], _expected(a["revision"])),
-    "link": lambda desk, a: desk.attachments.hang(a["id"], Hook(a["ref"], a["role"])),
-    "relink": lambda desk, a: desk.attachments.relink(a["link"], LinkChange(position=a["position"], record=a["to"])),
-    "unlink": lambda desk, a: desk.attachments.unlink(a["link"]),
+    "link": lambda desk, a: desk.links.hang(a["id"], Hook(a["ref"], a["role"])),
+    "relink": lambda desk, a: desk.links.change(a["link"], LinkChange(position=a["position"], record=a["to"])),
+    "unlink": lambda desk, a: desk.links.remove(a["link"]),
     "make_folder": lambda desk, a: desk.folders.create(a["path"]),
     "move_folder": lambda desk, a: desk.folders.move(a["source"], a["target"]),
     "delete_folder": lambda desk, a: desk.folders.delete(a["path"]),

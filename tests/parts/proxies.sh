@@ -11,7 +11,8 @@ if [ "$(id -u)" -ne 0 ]; then
 	echo "The tests need ${missing[*]}. Type: sudo apt-get install --yes --no-install-recommends ${missing[*]}" >&2
 	exit 1
 fi
-export DEBIAN_FRONTEND=noninteractive
+# At this level no service is started by being installed.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
 { apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 || {
 	echo "Could not install ${missing[*]}. Type: apt-get install --yes --no-install-recommends ${missing[*]}" >&2
 	exit 1

@@ -194,6 +194,26 @@ async def test_a_body_of_any_size_arrives_and_the_next_request_behind_it(size: i
     assert found == [b"POST /? " + body] * 2 + ANSWERS[-1:]
 
 
+async def test_a_body_in_the_smallest_chunks_costs_little_memory() -> None:
+    """Each of them is an object of its own on its way, many times as large as its one byte."""
+    most = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal most
+        if scope["type"] == "lifespan":
+            return await echo(scope, receive, send)
+        await asyncio.sleep(0.2)
+        most = max(len(each._receiving._chunks) for each in server.connections if each._receiving is not None)
+        return await said(scope, receive, send)
+
+    count = 100_000
+    async with serving(app) as (server, address):
+        head = b"POST / HTTP/1.1\r\n" + HOST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        found = await talk(address, head + b"2\r\nab\r\n" * count + b"0\r\n\r\n")
+    assert bodies(found) == [b"POST /? " + b"ab" * count]
+    assert 0 < most < count / 5
+
+
 # ---------------------------------------------------------------- what is no request
 
 HEAD = b"GET / HTTP/1.1\r\n" + HOST

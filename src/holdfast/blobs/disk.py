@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from holdfast.blobs import locators
 from holdfast.blobs.appending import Small
@@ -23,11 +23,13 @@ from holdfast.core.inventory import Stored
 from holdfast.core.model import ByteRange
 from holdfast.core.ports import Clock, Entropy, Received
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 SEGMENT_SIZE = 128 * 1024 * 1024
 # All writers share this much memory; each has one buffer being filled and one being written.
-_BUFFERS = 64 * 1024 * 1024
+_BUFFERS = 32 * 1024 * 1024
 _BUFFER_MAX = 1024 * 1024
 _BUFFER_MIN = 128 * 1024
 
@@ -117,13 +119,15 @@ class DiskBlobs:
         """How many bytes a writer gathers before it hands them on: fewer when many write, so that memory is bounded."""
         return max(_BUFFER_MIN, min(_BUFFER_MAX, _BUFFERS // (2 * max(1, self.files.receiving))))
 
-    async def add(self, account: int, received: Received, chunks: list[bytes]) -> str:
-        """Make a small body durable and give its locator. Raises `StorageFull`, `Unavailable`."""
+    def add(
+        self, account: int, received: Received, chunks: list[bytes]
+    ) -> asyncio.Future[FrameAt] | asyncio.Task[FileAt]:
+        """Make a small body durable. Fails with `StorageFull`, `Unavailable`."""
         if self._share:
-            return str(await self.segments.add(Small(account, received.sha256, received.size, tuple(chunks))))
-        return str(await self.files.add(account, received.sha256, chunks))
+            return self.segments.add(Small(account, received.sha256, received.size, tuple(chunks)))
+        return self.spawn(self.files.add(account, received.sha256, chunks))
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run work to its end whatever becomes of who asked for it; `close` waits for it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -153,7 +157,7 @@ class DiskWriter:
         self._temporary: Temporary | None = None
         self._flight: asyncio.Future[None] | None = None
         self._received: Received | None = None
-        self._commit: asyncio.Task[str] | None = None
+        self._commit: asyncio.Future[FrameAt] | asyncio.Task[FileAt] | None = None
         self._cancelled = False
 
     async def write(self, chunk: bytes) -> None:
@@ -178,8 +182,9 @@ class DiskWriter:
             raise RuntimeError("this writer was cancelled")
         received = await self.finish()
         if self._commit is None:
-            self._commit = self._store.spawn(self._settle(received))
-        return await asyncio.shield(self._commit)
+            self._commit = self._settle(received)
+        # Whoever waits may be cancelled; what was begun goes on, and cancel() has to know when it ends.
+        return str(await asyncio.shield(self._commit))
 
     async def cancel(self) -> None:
         """As `BlobWriter.cancel`."""
@@ -199,7 +204,6 @@ class DiskWriter:
 
     async def _landed(self) -> None:
         if self._flight is not None:
-            # Whoever waits may be cancelled; the thread goes on, and cancel() has to know when it ends.
             await asyncio.shield(self._flight)
 
     def _spill(self, chunks: list[bytes]) -> None:
@@ -222,11 +226,11 @@ class DiskWriter:
         assert self._temporary is not None  # noqa: S101  a flight that landed has made it
         return self._temporary.digest()
 
-    async def _settle(self, received: Received) -> str:
+    def _settle(self, received: Received) -> asyncio.Future[FrameAt] | asyncio.Task[FileAt]:
         if self._temporary is None:
             chunks, self._chunks = self._chunks, []
-            return await self._store.add(self._account, received, chunks)
-        return str(await self._store.files.commit(self._temporary, self._account, received.sha256))
+            return self._store.add(self._account, received, chunks)
+        return self._store.spawn(self._store.files.commit(self._temporary, self._account, received.sha256))
 
     async def _undo(self) -> None:
         if self._flight is not None:
@@ -243,7 +247,7 @@ class DiskWriter:
     async def _committed(self) -> str | None:
         assert self._commit is not None  # noqa: S101
         await asyncio.wait([self._commit])
-        return None if self._commit.exception() is not None else self._commit.result()
+        return None if self._commit.exception() is not None else str(self._commit.result())
 
     async def _discard(self) -> None:
         if self._temporary is not None:

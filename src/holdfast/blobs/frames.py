@@ -11,9 +11,9 @@ end of a group that nobody was told about.
 
 import struct
 from collections.abc import Sequence
-from zlib import crc32
 
 import msgspec
+from zlib_ng.zlib_ng import crc32
 
 from holdfast.blobs import locators
 

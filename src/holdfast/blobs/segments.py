@@ -6,6 +6,7 @@ acknowledged. Deleted frames keep their place until `compact` copies the live on
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import logging
@@ -57,17 +58,21 @@ class Segments:
         self._root = root
         self._appender = Appender(root, size)
         self._waiting: list[Waiting] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._open: OrderedDict[str, OpenSegment] = OrderedDict()
         self._tombstones = Tombstones()
 
-    async def add(self, small: Small) -> FrameAt:
-        """Make a small blob durable, together with all others that wait. Raises `StorageFull` or `Unavailable`."""
-        done: asyncio.Future[FrameAt] = asyncio.get_running_loop().create_future()
+    def add(self, small: Small) -> asyncio.Future[FrameAt]:
+        """Make a small blob durable, together with all others that wait. Fails with `StorageFull` or `Unavailable`."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[FrameAt] = loop.create_future()
         self._waiting.append((small, done))
-        if self._draining is None:
-            self._draining = asyncio.create_task(self._drain())
-        return await done
+        if self._idle.is_set():
+            self._idle.clear()
+            # Not at once: others whose bytes have come meanwhile are about to ask for the same.
+            loop.call_soon(self._next, loop)
+        return done
 
     async def read(self, at: FrameAt, part: ByteRange) -> AsyncGenerator[bytes]:
         """As `Blobs.read`. The frame is read whole and checked whatever the part: damaged bytes never leave."""
@@ -167,22 +172,37 @@ class Segments:
 
     async def close(self) -> None:
         """Finish what waits and give back room that was taken in advance."""
-        while self._draining is not None:
-            await asyncio.wait([self._draining])
+        await self._idle.wait()
         await asyncio.get_running_loop().run_in_executor(self._root.threads.appends, self._appender.close)
         self._open.clear()
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._waiting:
+            self._root.threads.appends.submit(self._append, self._next_group(), loop)
+        else:
+            self._idle.set()
+
+    def _append(self, group: list[Waiting], loop: asyncio.AbstractEventLoop) -> None:
+        """In the appending thread."""
+        outcome: list[FrameAt] | BaseException
         try:
-            while self._waiting:
-                group = self._next_group()
-                smalls = [small for small, _ in group]
-                work = loop.run_in_executor(self._root.threads.appends, self._appender.append, smalls)
-                await asyncio.wait([work])
-                _tell(group, work)
-        finally:
-            self._draining = None
+            outcome = self._appender.append([small for small, _ in group])
+        except BaseException as error:  # noqa: BLE001 -- whatever it is, those who wait are told
+            outcome = error
+        # Once the loop is closed nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._tell, group, outcome, loop)
+
+    def _tell(
+        self, group: list[Waiting], outcome: list[FrameAt] | BaseException, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        if isinstance(outcome, BaseException):
+            _refuse(group, outcome)
+        else:
+            for (_, done), at in zip(group, outcome, strict=True):
+                if not done.done():
+                    done.set_result(at)
+        self._next(loop)
 
     def _next_group(self) -> list[Waiting]:
         taken = size = 0
@@ -340,14 +360,9 @@ def _is_locked(file: OpenFile) -> bool:
     return False
 
 
-def _tell(group: list[Waiting], work: asyncio.Future[list[FrameAt]]) -> None:
-    error = work.exception()
-    for index, (_, done) in enumerate(group):
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(work.result()[index])
-        else:
+def _refuse(group: list[Waiting], error: BaseException) -> None:
+    for _, done in group:
+        if not done.done():
             failure = storage_failure(error) if isinstance(error, OSError) else Unavailable()
             failure.__cause__ = error
             done.set_exception(failure)

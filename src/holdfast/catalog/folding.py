@@ -5,7 +5,11 @@ Pieces are ASCII words made of the account's number and the UTF-8 bytes of a few
 person types ever reaches the search engine's own grammar, and no account's pieces are another's.
 """
 
+import re
 import unicodedata
+from typing import Final
+
+_ASCII_WORD: Final = re.compile(r"[0-9A-Za-z]+")
 
 _UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
@@ -56,8 +60,23 @@ def matches(folded: str, part: str) -> bool:
 
 def name_pieces(account: int, folded: str) -> str:
     """The pieces to index for a name: all its trigrams, and the first one and two characters of its words."""
+    return " ".join(_ascii_pieces(account, folded) if folded.isascii() else _pieces(account, folded))
+
+
+def _pieces(account: int, folded: str) -> set[str]:
     pieces = {_trigram(account, folded[at : at + 3]) for at in range(len(folded) - 2)}
-    return " ".join(pieces | {_opening(account, opening) for opening in word_openings(folded)})
+    return pieces | {_opening(account, opening) for opening in word_openings(folded)}
+
+
+def _ascii_pieces(account: int, folded: str) -> set[str]:
+    """The same, several times as fast, because every character is one byte: an upload waits for this."""
+    digits = folded.encode().hex()
+    pieces = {f"{account}x{digits[at : at + 6]}" for at in range(0, len(digits) - 5, 2)}
+    for word in _ASCII_WORD.finditer(folded):
+        at = 2 * word.start()
+        pieces.add(f"{account}w{digits[at : at + 2]}")
+        pieces.add(f"{account}w{digits[at : at + 4]}")
+    return pieces
 
 
 def word_openings(folded: str) -> set[str]:

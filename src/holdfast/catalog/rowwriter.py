@@ -1,11 +1,13 @@
 """Rows into tables: insert, update and delete of every kind of row, and what the adapter keeps beside them."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, cast
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, cast
 
 import apsw
 
 from holdfast.catalog import rowcodec as codec
+from holdfast.catalog.batch import KEPT, Batch, Columns, Name
 from holdfast.catalog.folding import fold, name_pieces
 from holdfast.catalog.rowargs import ADD, REMOVE, SAVE, derived_columns, parent_of
 from holdfast.catalog.statements import Named
@@ -13,15 +15,8 @@ from holdfast.core.errors import Conflict
 from holdfast.core.model import Attachment, Folder, Ledger, Link, Record, Version
 from holdfast.core.ports import MoveTree, Row, Scalar
 
-
-class Name(NamedTuple):
-    """What the index should hold for an attachment's name: its pieces, None once it is gone."""
-
-    pieces: str | None
-    is_new: bool = False
-
-
-Names = dict[int, Name]
+_PARAMETER: Final = re.compile(r":[a-z0-9_]+")
+_AT_ONCE: Final = 64
 _Verb = Callable[[Any], None]
 _LISTED = (Version, Link, Folder)
 """Rows that count in the lists of an account, besides records and attachments."""
@@ -30,8 +25,8 @@ _LISTED = (Version, Link, Folder)
 class RowWriter:
     """Writes rows on one connection, inside a transaction that somebody else begins and ends.
 
-    `touched`, `counted` and `names` gather, until they are taken away, the accounts whose lists may have changed, those
-    whose ledger was saved and so counts the change already, and the names that are still to be indexed.
+    `touched`, `counted` and `batch` gather, until they are taken away, the accounts whose lists may have changed, those
+    whose ledger was saved and so counts the change already, and the rows that are still to be written.
     """
 
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, str]) -> None:
@@ -39,7 +34,7 @@ class RowWriter:
         self._sql = statements
         self.touched: set[int] = set()
         self.counted: set[int] = set()
-        self.names: Names = {}
+        self.batch = Batch()
         self._own: Mapping[type[Any], tuple[_Verb, _Verb, _Verb]] = {
             Record: (self._add_record, self._save_record, self._remove_record),
             Attachment: (self._add_attachment, self._save_attachment, self._remove_attachment),
@@ -55,6 +50,8 @@ class RowWriter:
         own = self._own.get(type(row))
         if own is not None:
             own[0](row)
+        elif type(row) in KEPT:
+            self._keep(row)
         else:
             self._one(ADD[type(row)](row), row)
 
@@ -74,14 +71,26 @@ class RowWriter:
         else:
             self._one(REMOVE[type(row)](row), row)
 
-    def write_names(self, names: Names) -> None:
-        """Bring the name index to this state."""
-        for key in sorted(names):
-            name = names[key]
+    def write(self, batch: Batch) -> None:
+        """Write all that was kept back, rows of one kind in one statement."""
+        for ledger in batch.ledgers.values():
+            self._one(SAVE[Ledger](ledger), ledger)
+        for statement, rows in batch.inserts.items():
+            self._insert(statement, rows)
+        names = sorted(batch.names.items())
+        for key, name in names:
             if not name.is_new:
                 self._run("name_remove", key)
-            if name.pieces:
-                self._run("name_add", key, name.pieces)
+        self._insert("name_add", [(key, name.pieces) for key, name in names if name.pieces])
+        batch.written()
+
+    def _insert(self, statement: str, rows: Sequence[Columns]) -> None:
+        head, _, values = self._sql[statement].partition("VALUES ")
+        one = _PARAMETER.sub("?", values)
+        for start in range(0, len(rows), _AT_ONCE):
+            some = rows[start : start + _AT_ONCE]
+            text = f"{head}VALUES {', '.join([one] * len(some))}"
+            self._connection.execute(text, [value for row in some for value in row]).fetchall()
 
     def touch(self, account: int) -> None:
         """Tell that something in the account's lists may have changed."""
@@ -93,6 +102,11 @@ class RowWriter:
 
     def _rows(self, name: str, *args: Scalar) -> list[codec.DbRow]:
         return self._connection.execute(self._sql[name], args).fetchall()
+
+    def _keep(self, row: Row) -> None:
+        self.batch.keep(row)
+        if isinstance(row, _LISTED):
+            self.touched.add(row.account)
 
     def _one(self, statement: Named, row: Row) -> int:
         changed = self._run(statement.name, *statement.args)
@@ -160,7 +174,7 @@ class RowWriter:
         self._run("attachment_add", *args)
         key = self._connection.last_insert_rowid()
         self.touched.add(row.account)
-        self.names[key] = Name(name_pieces(row.account, folded), is_new=True)
+        self.batch.names[key] = Name(name_pieces(row.account, folded), is_new=True)
         for name, value in codec.indexed_properties(row.properties):
             self._run("property_add", row.account, name, value, key)
 
@@ -184,7 +198,7 @@ class RowWriter:
         self._run("attachment_save", *args)
         self.touched.add(row.account)
         if row.name != name:
-            self.names[key] = Name(name_pieces(row.account, folded))
+            self.batch.names[key] = Name(name_pieces(row.account, folded))
         if derived[1] != trashed:
             self._run("links_trashed", derived[1], key)
         if properties != before:
@@ -213,7 +227,7 @@ class RowWriter:
             self._run("property_remove", row.account, name, value, key)
         self._run("attachment_remove", key)
         self.touched.add(row.account)
-        self.names[key] = Name(None)
+        self.batch.names[key] = Name(None)
 
     def move(self, change: MoveTree) -> int:
         """Rewrite the paths of folders and attachments; the number of rows rewritten."""

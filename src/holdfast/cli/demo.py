@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.credentials import Grant
 from holdfast.core.errors import Conflict
+from holdfast.core.links import Hook
 from holdfast.core.model import Account, RecordRef
 from holdfast.core.ports import AttachmentQuery, Window
 from holdfast.core.records import NewRecord

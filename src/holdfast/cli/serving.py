@@ -2,11 +2,12 @@
 
 import functools
 import logging
+import multiprocessing
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def serve(
         _raise_open_files()
         _prepare(settings)
         if demo:
-            _print_demo(settings)
+            _apart(_print_demo, settings)
         _log.info("serving %s at %s", settings.data, _base_url(settings))
         raise typer.Exit(_run(settings, listening))
 
@@ -71,13 +72,7 @@ def load_application(settings: Settings) -> "Application":
             "property_deck": settings.property_deck_rate_limit or None,
             "propops": settings.propops_rate_limit or None,
         },
-        choices={
-            "propops": {
-                "disposition": settings.propops_disposition,
-                "address_rate": settings.propops_rate_limit,
-            },
-            "case_iq": {"upload_limit": int(settings.case_iq_upload_limit)},
-        },
+        choices=dialect_choices(settings),
         address_requests=settings.address_requests or None,
         address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
@@ -88,6 +83,24 @@ def load_application(settings: Settings) -> "Application":
         stop=(store.close, duties.stop),
     )
     return build(store, named(chosen), options)
+
+
+def dialect_choices(settings: Settings) -> dict[str, dict[str, str | int]]:
+    """What the settings say of each API, under the API's name and by its own names."""
+    return {
+        "propops": {"disposition": settings.propops_disposition, "address_rate": settings.propops_rate_limit},
+        "case_iq": {
+            "upload_limit": int(settings.case_iq_upload_limit),
+            "files_per_case": settings.case_iq_files_per_case,
+            "token_endpoint": settings.case_iq_token_endpoint,
+        },
+        "four_hse": {
+            "token_seconds": settings.four_hse_token_seconds,
+            "refresh_seconds": settings.four_hse_refresh_seconds,
+            "delete_without_force": settings.four_hse_delete_without_force,
+        },
+        "navarik": {"token_days": settings.navarik_token_days},
+    }
 
 
 def _plan(settings: Settings) -> Plan:
@@ -140,9 +153,39 @@ def _prepare(settings: Settings) -> None:
 
     try:
         settings.choose_dialects(dialect_names())
+        _apart(_check_bytes, settings)
         migrate(settings)
     except (InstallationError, SettingsError) as error:
         fail(str(error), USAGE)
+
+
+def _check_bytes(settings: Settings) -> None:
+    from holdfast.compose import InstallationError, check_bytes  # noqa: PLC0415
+
+    try:
+        check_bytes(settings)
+    except InstallationError as error:
+        fail(str(error), USAGE)
+
+
+def _apart(work: Callable[[Settings], None], settings: Settings) -> None:
+    """Do it in a process of its own if a bucket is used: its driver has threads, and the server processes, which are
+    forked from this one, would find themselves without them and wait for ever."""
+    if settings.blobs.startswith("file:"):
+        work(settings)
+        return
+    child = multiprocessing.get_context("fork").Process(target=_child, args=(work, settings))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise typer.Exit(max(child.exitcode, 1))
+
+
+def _child(work: Callable[[Settings], None], settings: Settings) -> None:
+    try:
+        work(settings)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
 
 
 def _print_demo(settings: Settings) -> None:

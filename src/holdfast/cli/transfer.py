@@ -13,8 +13,9 @@ import typer
 
 from holdfast.cli.crew import Crew, Outcome, Report
 from holdfast.cli.opening import FAILED, USAGE, AccountName, Config, Data, fail, printable, read_settings, with_store
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Conflict, ContentLost, HoldfastError, NotFound
+from holdfast.core.links import Hook
 from holdfast.core.model import ROOT, Attachment, ByteRange, Folder, RecordRef, joined
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import EntryQuery, Window
@@ -63,7 +64,7 @@ def import_tree(
     async def work(store: Store) -> Report:
         operator = store.operator()
         desk = operator.desk(await operator.accounts.ensure(account))
-        await desk.attachments.may_hang(hooks)
+        await desk.links.may_hang(hooks)
         crew = Crew("Importing", [item.size or 0 for item in found.items])
         return await crew.run(found.items, lambda item: _bring(desk, item, hooks))
 
@@ -204,7 +205,7 @@ async def _present(desk: Desk, item: Item) -> Attachment | None:
 async def _hang(desk: Desk, attachment: Attachment, hooks: tuple[Hook, ...]) -> None:
     for hook in hooks:
         try:
-            await desk.attachments.hang(attachment.id, hook)
+            await desk.links.hang(attachment.id, hook)
         except Conflict:
             continue
 

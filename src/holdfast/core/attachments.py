@@ -1,4 +1,4 @@
-"""Attachments: create, describe, find, replace, version, link, trash, restore, purge."""
+"""Attachments: create, describe, find, replace, version, trash, restore, purge."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal
@@ -9,13 +9,12 @@ from holdfast.core.access import Guard, Sight, Work
 from holdfast.core.errors import (
     Conflict,
     ContentLost,
-    Invalid,
     NotFound,
-    QuotaExceeded,
     Stale,
 )
 from holdfast.core.holding import keep, release
 from holdfast.core.intake import Intake, allowed_types, check_type_on
+from holdfast.core.links import Hanging, Hook
 from holdfast.core.model import (
     PURGE,
     READ,
@@ -24,10 +23,7 @@ from holdfast.core.model import (
     ByteRange,
     Content,
     JsonObject,
-    Link,
-    RecordRef,
     Version,
-    has_control_characters,
     joined,
 )
 from holdfast.core.paths import checked_folder, checked_name, numbered
@@ -37,38 +33,20 @@ from holdfast.core.ports import (
     AttachmentQuery,
     BlobKey,
     Blobs,
-    LinkKey,
     LinkQuery,
     Page,
     Sniff,
-    TallyQuery,
     VersionKey,
     VersionQuery,
     Window,
 )
-from holdfast.core.records import hangable, holds_nul, merged
+from holdfast.core.records import merged
+from holdfast.core.texts import check_properties, check_texts
 from holdfast.core.trash import trash, trash_if_homeless
 
-MAX_TEXT = 10_000
 _BATCH = 1000
-_LAYOUT = {ord(character): None for character in "\t\r\n"}
 
 OnConflict = Literal["fail", "rename", "replace"]
-
-
-class Hook(msgspec.Struct, frozen=True):
-    """A record to hang an attachment on, and how.
-
-    `most` bounds the attachments that the record may then hold. `id` is the link's, where the host application names
-    it.
-    """
-
-    record: RecordRef
-    role: str = "attachment"
-    caption: str | None = None
-    position: int = 0
-    most: int | None = None
-    id: str | None = None
 
 
 class NewAttachment(msgspec.Struct, frozen=True):
@@ -107,22 +85,13 @@ class Expected(msgspec.Struct, frozen=True):
             raise Stale("The attachment has changed since it was read")
 
 
-class LinkChange(msgspec.Struct, frozen=True):
-    """What may be changed of a link; UNSET leaves a member as it is. `attachment` and `record` are its two ends."""
-
-    caption: str | msgspec.UnsetType | None = msgspec.UNSET
-    position: int | msgspec.UnsetType = msgspec.UNSET
-    attachment: str | msgspec.UnsetType = msgspec.UNSET
-    record: RecordRef | msgspec.UnsetType = msgspec.UNSET
-
-
 ANY = Expected()
 
 
 class Attachments:
     """The account's attachments as one actor may use them."""
 
-    __slots__ = ("_blobs", "_guard", "_ids", "_policy", "_sniff", "_stored")
+    __slots__ = ("_blobs", "_guard", "_hanging", "_ids", "_policy", "_sniff", "_stored")
 
     def __init__(
         self,
@@ -138,6 +107,7 @@ class Attachments:
         self._blobs = blobs
         self._sniff = sniff
         self._ids = ids
+        self._hanging = Hanging(ids, policy)
         self._policy = policy
         self._stored = stored
 
@@ -189,35 +159,6 @@ class Attachments:
         sight = self._guard.see(READ)
         return await self._version(sight, await sight.attachment(id), number)
 
-    async def links(self, id: str, window: Window) -> Page[Link]:
-        """The records it hangs on, as far as they are within scope. Raises `NotFound`, `OutOfScope`."""
-        sight = self._guard.see(READ)
-        attachment = await sight.attachment(id)
-        return await sight.links(LinkQuery(sight.account, window, attachment=attachment.id))
-
-    async def links_of(self, ids: tuple[str, ...]) -> dict[str, tuple[Link, ...]]:
-        """For each of these attachments the records it hangs on within scope, for lists that show them."""
-        sight = self._guard.see(READ)
-        found: dict[str, list[Link]] = {id: [] for id in ids}
-        query: LinkQuery | None = LinkQuery(sight.account, Window(_BATCH), attachments=ids) if ids else None
-        while query is not None:
-            page = await sight.links(query)
-            for link in page.items:
-                found[link.attachment].append(link)
-            more = None if page.next is None else Window(_BATCH, after=page.next)
-            query = None if more is None else msgspec.structs.replace(query, window=more)
-        return {id: tuple(links) for id, links in found.items()}
-
-    async def link(self, id: str) -> Link:
-        """One link of a live attachment within scope. Raises `NotFound`, `OutOfScope`."""
-        sight = self._guard.see(READ)
-        found = await sight.get(LinkKey(sight.account, id.lower()))
-        if found is None:
-            raise NotFound("link")
-        await sight.attachment(found.attachment)
-        await sight.within((found.record,))
-        return found
-
     async def _version(self, sight: Sight, attachment: Attachment, number: int) -> Version:
         found = await sight.get(VersionKey(sight.account, attachment.id, number))
         if found is None:
@@ -253,16 +194,6 @@ class Attachments:
         smallest = min(value for value in limits if value is not None)
         return Intake(self._blobs.create(account.number), self._sniff, smallest, allowed_types(account))
 
-    async def may_hang(self, hooks: tuple[Hook, ...]) -> None:
-        """Whether a new attachment may hang on these records, for callers who know before the bytes arrive.
-
-        Raises `Forbidden`, `NotFound`, `OutOfScope`.
-        """
-        sight = self._guard.see(WRITE)
-        for hook in hooks:
-            if self._policy.records == "strict" or sight.actor.scopes:
-                await sight.record(hook.record)
-
     async def may_place(self, folder: str, name: str) -> None:
         """Whether a new attachment may lie there now, for callers who know before the bytes arrive.
 
@@ -288,7 +219,7 @@ class Attachments:
                 present = await work.attachment_at(joined(folder, new.name))
                 if present is not None:
                     await work.wholly(present)
-                    await self._hang_missing(work, present, new.hooks)
+                    await self._hanging.add_missing(work, present, new.hooks)
                     return await self._revise(work, present, intake)
             return await self._insert(work, intake, new, folder)
 
@@ -331,7 +262,7 @@ class Attachments:
         await work.settle(bytes=intake.size, attachments=1)
         await work.log("attachment.created", id, {"name": name}, at)
         for hook in new.hooks:
-            await self._hang(work, attachment, hook)
+            await self._hanging.add(work, attachment, hook)
         return attachment
 
     async def _revise(self, work: Work, attachment: Attachment, intake: Intake) -> Attachment:
@@ -352,26 +283,6 @@ class Attachments:
         await work.settle(bytes=intake.size)
         await work.log("attachment.replaced", attachment.id, {"version": revised.version}, at)
         return revised
-
-    async def _hang(self, work: Work, attachment: Attachment, hook: Hook) -> Link:
-        await hangable(work, hook.record, self._policy)
-        check_type_on(await work.owner(), hook.record.type, attachment.media_type)
-        if hook.most is not None:
-            await _has_room(work, hook.record, hook.most)
-        at, id = work.tick(), hook.id or self._ids()
-        link = Link(
-            work.account, id, attachment.id, hook.record, hook.role, hook.position, hook.caption, at, work.actor.id
-        )
-        await work.add(link)
-        await work.log("attachment.linked", attachment.id, {"record": str(hook.record), "role": hook.role}, at)
-        return link
-
-    async def _hang_missing(self, work: Work, attachment: Attachment, hooks: tuple[Hook, ...]) -> None:
-        page = await work.find(LinkQuery(work.account, Window(limit=1000), attachment=attachment.id))
-        present = {(link.record, link.role) for link in page.items}
-        for hook in hooks:
-            if (hook.record, hook.role) not in present:
-                await self._hang(work, attachment, hook)
 
     # ------------------------------------------------------------ changing
 
@@ -439,62 +350,6 @@ class Attachments:
             await work.wholly(attachment)
             expected.check(attachment)
             return await _bring_back(work, attachment, await self._version(work, attachment, number))
-
-        return await self._guard.change(WRITE, body)
-
-    async def hang(self, id: str, hook: Hook) -> Link:
-        """Link to a further record.
-
-        Raises `NotFound`, `OutOfScope`, `Conflict` for the same record and role, and `UnsupportedType`.
-        """
-        check_texts(hook.caption, hook.role)
-
-        async def body(work: Work) -> Link:
-            attachment = await work.attachment(id)
-            return await self._hang(work, attachment, hook)
-
-        return await self._guard.change(WRITE, body)
-
-    async def relink(self, id: str, change: LinkChange) -> Link:
-        """Change a link; an attachment that loses its last home by it goes to the trash.
-
-        Raises `NotFound`, `OutOfScope`, `Conflict` when the attachment hangs there already in that role.
-        """
-
-        async def body(work: Work) -> Link:
-            link = await _link(work, id)
-            if change.record is not msgspec.UNSET:
-                await hangable(work, change.record, self._policy)
-            if change.attachment is not msgspec.UNSET:
-                await work.attachment(change.attachment)
-            fields = {
-                name: value for name, value in msgspec.structs.asdict(change).items() if value is not msgspec.UNSET
-            }
-            changed = msgspec.structs.replace(link, **fields)
-            check_texts(changed.caption)
-            await work.save(changed)
-            await work.log("attachment.relinked", link.attachment, {"record": str(changed.record)}, work.tick())
-            left = await work.get(AttachmentKey(work.account, link.attachment))
-            if left is not None:
-                await trash_if_homeless(work, left)
-            return changed
-
-        return await self._guard.change(WRITE, body)
-
-    async def unlink(self, link: str) -> Link:
-        """Take an attachment off a record; left without a home it goes to the trash.
-
-        Raises `NotFound`, `OutOfScope`.
-        """
-
-        async def body(work: Work) -> Link:
-            found = await _link(work, link)
-            await work.remove(found)
-            await work.log("attachment.unlinked", found.attachment, {"record": str(found.record)}, work.tick())
-            attachment = await work.get(AttachmentKey(work.account, found.attachment))
-            if attachment is not None:
-                await trash_if_homeless(work, attachment)
-            return found
 
         return await self._guard.change(WRITE, body)
 
@@ -583,21 +438,6 @@ async def _bring_back(work: Work, attachment: Attachment, version: Version) -> A
     return restored
 
 
-async def _has_room(work: Work, record: RecordRef, most: int) -> None:
-    tally = await work.find(TallyQuery(work.account, (record,)))
-    if tally.items[0].count >= most:
-        raise QuotaExceeded(f"A {record.type} holds at most {most} files")
-
-
-async def _link(work: Work, id: str) -> Link:
-    link = await work.get(LinkKey(work.account, id.lower()))
-    if link is None:
-        raise NotFound("link")
-    await work.attachment(link.attachment)
-    await work.within((link.record,))
-    return link
-
-
 async def _free_name(work: Work, folder: str, name: str) -> str:
     for attempt in range(1, 10_000):
         candidate = checked_name(numbered(name, attempt))
@@ -618,23 +458,3 @@ def _version(attachment: Attachment) -> Version:
         attachment.updated_at,
         attachment.updated_by,
     )
-
-
-def check_texts(*texts: str | None) -> None:
-    """Free text of a person: line breaks and tabs are fine, other control characters are not. Raises `Invalid`."""
-    for text in texts:
-        if text is None:
-            continue
-        if len(text) > MAX_TEXT:
-            raise Invalid(f"Text has at most {MAX_TEXT} characters", fields={"description": "too long"})
-        if has_control_characters(text.translate(_LAYOUT)):
-            raise Invalid("Text holds no control characters", fields={"description": "control characters"})
-
-
-def check_properties(properties: JsonObject) -> None:
-    """Open key/value data: up to 200 keys of 1 to 100 characters, 64 KiB in all. Raises `Invalid`."""
-    bad = any(not 1 <= len(key) <= 100 or has_control_characters(key) for key in properties)
-    if bad or len(properties) > 200 or len(msgspec.json.encode(properties)) > 64 * 1024:
-        raise Invalid("Properties are up to 200 keys, 64 KiB in all", fields={"properties": "too many or too large"})
-    if holds_nul(dict(properties)):
-        raise Invalid("Properties hold no NUL", fields={"properties": "control characters"})

@@ -14,6 +14,7 @@ from holdfast.core.idempotency import Once, stored_answer
 from holdfast.core.identity import uuid7
 from holdfast.core.inventory import Inventory, Segments, Snapshots
 from holdfast.core.leases import Leases
+from holdfast.core.links import Links
 from holdfast.core.model import ADMIN, EVERYTHING, READ, Account, Actor, Attachment, Ledger
 from holdfast.core.policy import Policy
 from holdfast.core.ports import (
@@ -85,13 +86,18 @@ class Desk:
 
     @property
     def attachments(self) -> Attachments:
-        """Files and their links."""
+        """Files."""
         engines, studio = self._engines, self._studio
 
         def stored(attachment: Attachment) -> None:
             studio.ahead(source_of(attachment))
 
         return Attachments(self._guard, engines.blobs, engines.sniff, self._ids, self._policy, stored)
+
+    @property
+    def links(self) -> Links:
+        """The records that files hang on."""
+        return Links(self._guard, self._ids, self._policy)
 
     @property
     def renditions(self) -> Renditions:

@@ -1,14 +1,11 @@
-"""The child process in which a stranger's file is decoded: `python -m holdfast.media.cage FD`.
-
-It limits itself, loads the decoders, and waits for one order on its standard input. Then it gives up every right that
-is left and only now reads the first byte of the file, whose descriptor it inherited. It answers on its standard output
-and ends: a child serves one file, so nothing can be carried over to the next.
+"""The cage in which a stranger's file is decoded: what a process gives up, step by step, and the one file it serves.
 
 Rights go in layers, so that a hole in one is covered by another: resource limits; a network and other namespaces of its
-own, Landlock and dropped capabilities where the kernel has them; and always the system call filter, without which it
-refuses to work.
+own, Landlock and dropped capabilities where the kernel has them; and always the system call filter, without which no
+byte of the file is read. Limits and namespaces are left behind before any decoder is loaded, by the process from which
+the children are forked (see `zygote`); the rest by each child, between its order and the first byte of its file.
 
-Order: `TYPE EDGE EDGE…` and a newline. Answer: `+` once it is locked in, before which no fault is the file's; then the
+Answer of a child, on its standard output: `+` once it is locked in, before which no fault is the file's; then the
 length of the rest in four bytes, big-endian; then `WIDTH HEIGHT PAGES CAPTURED` (`-` for unknown) and a newline; then,
 for each edge, the length of a JPEG in four bytes, big-endian, and the JPEG.
 """
@@ -18,8 +15,7 @@ import ctypes
 import os
 import resource
 import struct
-import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +38,6 @@ POLITENESS = 5
 
 _FIRST_TO_GO = "1000"
 """What the kernel kills before all else when the machine is out of memory."""
-
-MAX_ORDER_BYTES = 256
 
 REFUSED, OUT_OF_MEMORY, UNLOCKED = 20, 21, 22
 """How the child ends: the file is not what it says or too large; memory ran out; the filter could not be set."""
@@ -83,7 +77,12 @@ def isolate() -> None:
     if libc.unshare(others) != 0:
         libc.unshare(_NEW_USER | others)
     libc.prctl(_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
+    die_with_parent()
+
+
+def die_with_parent() -> None:
+    """Be killed when the parent ends. A forked process has to say so again."""
+    ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
 
 
 def lock(*, threads: bool) -> None:
@@ -94,7 +93,7 @@ def lock(*, threads: bool) -> None:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     _landlock(libc)
-    # Not earlier, so that what is loaded may be kept compiled: the next child starts in a third of the time.
+    # Not earlier, so that what is loaded may be kept compiled: the next zygote starts in a third of the time.
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     if not threads:
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
@@ -116,20 +115,8 @@ def _landlock(libc: ctypes.CDLL) -> None:
         os.close(ruleset)
 
 
-def main(source: int, load: "Callable[[str], Job] | None" = None) -> int:
-    """Serve one order on the inherited descriptor `source`; the exit status says how it went."""
-    limit()
-    isolate()
-    if load is None:
-        from holdfast.media import decoders  # noqa: PLC0415 -- not before the limits stand
-
-        decoders.warm()
-        load = decoders.load
-    order = _order()
-    if not order:
-        return 0
-    media_type, *edges = order
-    job = load(media_type)
+def serve(source: int, edges: Sequence[int], job: "Job") -> int:
+    """Lock in, and do the job on the file behind the descriptor `source`; the exit status says how it went."""
     with open(source, "rb") as file:
         try:
             lock(threads=job.threads)
@@ -137,7 +124,7 @@ def main(source: int, load: "Callable[[str], Job] | None" = None) -> int:
             return UNLOCKED
         try:
             os.write(1, LOCKED_IN)
-            said = job.work(file, [int(edge) for edge in edges])
+            said = job.work(file, edges)
             answer = memoryview(struct.pack(">I", len(said)) + said)
             while answer:
                 answer = answer[os.write(1, answer) :]
@@ -146,18 +133,3 @@ def main(source: int, load: "Callable[[str], Job] | None" = None) -> int:
         except Exception:  # noqa: BLE001 - whatever a decoder says of a hostile file means the same: no picture
             return REFUSED
     return 0
-
-
-def _order() -> list[str]:
-    line = b""
-    while not line.endswith(b"\n") and len(line) < MAX_ORDER_BYTES:
-        part = os.read(0, MAX_ORDER_BYTES - len(line))
-        if not part:
-            return []
-        line += part
-    return line.decode("ascii").split()
-
-
-if __name__ == "__main__":
-    # Ended at once: nothing of what a hostile file left in memory is run through a tidy shutdown.
-    os._exit(main(int(sys.argv[1])))

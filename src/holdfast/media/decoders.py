@@ -97,6 +97,11 @@ def warm() -> None:
         raster(name)(sample, (16,))
 
 
+def bring(media_type: str) -> None:
+    """Load the decoder of a type, if it is not among the common ones. Raises `KeyError` for a type that has none."""
+    importlib.import_module("pypdfium2" if media_type == "application/pdf" else _PLUGINS[media_type][1])
+
+
 def load(media_type: str) -> Job:
     """The job for a type, its decoder loaded and all others struck off. Raises `KeyError` for a type that has none."""
     if media_type == "application/pdf":

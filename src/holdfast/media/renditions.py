@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
@@ -17,6 +18,7 @@ from typing import Final
 
 from holdfast.core.model import Derived, Facts, NoRendition
 from holdfast.media.cage import LOCKED_IN, OUT_OF_MEMORY, REFUSED
+from holdfast.media.zygote import MAX_STATUS_BYTES
 
 SUPPORTED = frozenset(
     {
@@ -49,6 +51,13 @@ WALL_SECONDS = 10.0
 SPOOL_SECONDS = 60.0
 """How long a store may take to hand over the source; after that others get the slot."""
 
+FILES = 500
+"""How many files one zygote's children serve. All of them have one layout in memory, which should not be the same for
+ever; what a zygote takes to start is then a thousandth of the work."""
+
+GRACE_SECONDS = 1.0
+"""How long a child that has answered may take to end."""
+
 SLOTS = 1
 """The default for files decoded at once by one server process: on two cores the other stays with the requests."""
 
@@ -57,49 +66,59 @@ _MAX_ANSWER = 4 * 1024 * 1024
 
 _MAX_FACTS = 128
 _MAX_SIDE = 1 << 31
-_READ = 64 * 1024
 
 
-class _Child:
-    """A process in its cage, and the memory in which it will find its file."""
+class _Zygote:
+    """The process that forks a child for each file, and the socket between it and the server."""
 
-    def __init__(self, process: asyncio.subprocess.Process, source: int) -> None:
-        self.process: Final = process
-        self._source = source
+    def __init__(self, process: asyncio.subprocess.Process, orders: socket.socket) -> None:
+        self._process: Final = process
+        self._orders: Final = orders
+        self._served = 0
+        self.child: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
 
     @property
-    def alive(self) -> bool:
-        return self.process.returncode is None
+    def is_fit(self) -> bool:
+        """Whether it lives, has no child, and may have another."""
+        try:
+            self._orders.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return self._served < FILES
+        return False
 
-    def write(self, chunk: bytes) -> None:
-        view = memoryview(chunk)
-        while view:
-            view = view[os.write(self._source, view) :]
+    def order(self, media_type: str, edges: Sequence[int], source: int, answer: int) -> None:
+        """Have a child forked for this file; `child` tells how it ends, None if the zygote ends before it has told.
 
-    def release(self) -> None:
-        """Let go of the memory. The child keeps it for as long as it lives."""
-        if self._source >= 0:
-            os.close(self._source)
-            self._source = -1
+        Raises `OSError` when there is nobody to do so.
+        """
+        self._served += 1
+        line = " ".join([media_type, *map(str, edges)])
+        socket.send_fds(self._orders, [line.encode("ascii")], [source, answer])
+        self.child = asyncio.ensure_future(self._status())
+
+    async def _status(self) -> int | None:
+        try:
+            said = await asyncio.get_running_loop().sock_recv(self._orders, MAX_STATUS_BYTES)
+        except OSError:
+            return None
+        return int(said) if said else None
 
     async def end(self) -> None:
-        """Kill it if it lives, and see it off; what it still had to say is thrown away."""
-        self.release()
-        if self.alive:
+        """Kill it, and the child that it may have, and see it off."""
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        stdout = self.process.stdout
-        while stdout is not None and await stdout.read(_READ):
-            pass
-        await self.process.wait()
+                os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self.child.cancel()
+        await asyncio.wait({self.child})
+        self._orders.close()
 
 
 class CagedRenditions:
-    """Adapter of the core's `Renderer`. The first use starts a child. From then on one waits warm, for one file.
+    """Adapter of the core's `Renderer`. The first use starts a zygote for each slot that is needed; it stays.
 
-    Belongs to one event loop. `command` is what to start instead of the cage, for tests.
+    A zygote whose child did anything but end by itself goes with it: whoever breaks a child finds the next one with
+    another layout in memory. Belongs to one event loop. `command` is what to start instead of the zygote, for tests.
     """
 
     def __init__(
@@ -112,10 +131,10 @@ class CagedRenditions:
     ) -> None:
         self._source_bytes = source_bytes
         self._wall_seconds = wall_seconds
-        self._command = tuple(command or (sys.executable, "-P", "-s", "-m", "holdfast.media.cage"))
+        self._command = tuple(command or (sys.executable, "-P", "-s", "-m", "holdfast.media.zygote"))
         self._turns = asyncio.Semaphore(slots)
-        self._spare: asyncio.Task[_Child] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._idle: list[_Zygote] = []
+        self._settling: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @property
@@ -131,126 +150,167 @@ class CagedRenditions:
             raise ValueError(f"edges are {sorted(EDGES)}")
         if media_type not in SUPPORTED:
             return NoRendition("unsupported")
-        async with self._turns:
+        await self._turns.acquire()
+        zygote, derived = None, None
+        try:
+            held = await self._spool(source)
+            if isinstance(held, NoRendition):
+                return held
             try:
-                child = await self._take()
+                zygote = await self._take()
+                try:
+                    derived = await self._serve(zygote, held, media_type, edges)
+                except ConnectionError:
+                    # It has just died, and not of this file.
+                    await zygote.end()
+                    zygote = await self._start()
+                    derived = await self._serve(zygote, held, media_type, edges)
             except OSError:
-                return NoRendition("unavailable")
-            try:
-                return await self._serve(child, source, media_type, edges)
+                derived = NoRendition("unavailable")
             finally:
-                self._dismiss(child)
+                os.close(held)
+            return derived
+        finally:
+            self._settle(zygote, answered=isinstance(derived, Derived))
 
     async def close(self) -> None:
         """As the port says."""
         self._closed = True
-        if self._spare is not None:
-            spare, self._spare = self._spare, None
-            with contextlib.suppress(OSError):
-                self._dismiss(await spare)
-        await asyncio.gather(*self._ending)
+        await asyncio.gather(*self._settling, *(zygote.end() for zygote in self._idle))
 
-    async def _take(self) -> _Child:
-        """The warm child, or a new one if there is none or it died waiting."""
-        spare, self._spare = self._spare, None
-        child = None
-        if spare is not None:
-            with contextlib.suppress(OSError):
-                child = await spare
-        if child is not None and not child.alive:
-            self._dismiss(child)
-            child = None
-        if child is None:
-            child = await self._start()
-        return child
-
-    async def _start(self) -> _Child:
-        source = os.memfd_create("holdfast-source", os.MFD_CLOEXEC)
-        try:
-            # The child gets a descriptor of its own that can only read.
-            reader = os.open(f"/proc/self/fd/{source}", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    *self._command,
-                    str(reader),
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    pass_fds=(reader,),
-                    cwd="/",
-                    # Nothing of the server's environment, which may hold secrets, but where to find this package.
-                    env={"PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C.UTF-8"},
-                    start_new_session=True,
-                )
-            finally:
-                os.close(reader)
-        except BaseException:
-            os.close(source)
-            raise
-        return _Child(process, source)
-
-    def _dismiss(self, child: _Child) -> None:
-        """End the child without making the caller wait for it."""
-        task = asyncio.create_task(child.end())
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    async def _serve(
-        self, child: _Child, source: AsyncIterator[bytes], media_type: str, edges: Sequence[int]
-    ) -> Derived | NoRendition:
+    async def _spool(self, source: AsyncIterator[bytes]) -> int | NoRendition:
+        """Copy the source into memory: its descriptor, which the caller closes."""
         spooling = asyncio.timeout(SPOOL_SECONDS)
+        held, size, whole = os.memfd_create("holdfast-source", os.MFD_CLOEXEC), 0, False
         try:
             async with spooling:
-                held = 0
                 async for chunk in source:
-                    held += len(chunk)
-                    if held > self._source_bytes:
+                    size += len(chunk)
+                    if size > self._source_bytes:
                         return NoRendition("oversize")
-                    child.write(chunk)
+                    _write(held, chunk)
+                whole = True
+                return held
         except TimeoutError:
             if not spooling.expired():
                 raise
             return NoRendition("unavailable")
-        child.release()
-        order = f"{' '.join([media_type, *map(str, edges)])}\n".encode("ascii")
+        finally:
+            if not whole:
+                os.close(held)
+
+    async def _take(self) -> _Zygote:
+        """A zygote that waits, or a new one if there is none or it is not fit."""
+        while self._idle:
+            zygote = self._idle.pop()
+            if zygote.is_fit:
+                return zygote
+            await zygote.end()
+        return await self._start()
+
+    async def _start(self) -> _Zygote:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(0)
         try:
-            async with asyncio.timeout(self._wall_seconds):
-                if not await _accepted(child.process, order):
-                    return NoRendition("unavailable")
-        except TimeoutError:
-            return NoRendition("unavailable")
-        # The next child is started while this one is at work, not before.
-        if self._spare is None and not self._closed:
-            self._spare = asyncio.create_task(self._start())
-        try:
-            async with asyncio.timeout(self._wall_seconds):
-                answer = await _answer(child.process)
-        except TimeoutError:
-            return NoRendition("limit")
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=theirs.fileno(),
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd="/",
+                # Nothing of the server's environment, which may hold secrets, but where to find this package.
+                env={"PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C.UTF-8"},
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return _Zygote(process, ours)
+
+    def _settle(self, zygote: _Zygote | None, *, answered: bool) -> None:
+        """Keep the zygote for the next file, or end it, without making the caller wait for either."""
+
+        async def settle() -> None:
+            try:
+                if zygote is not None and not await self._keeps(zygote, GRACE_SECONDS if answered else 0):
+                    await zygote.end()
+            finally:
+                self._turns.release()
+
+        task = asyncio.create_task(settle())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _keeps(self, zygote: _Zygote, grace: float) -> bool:
+        """Whether the child ended by itself, within the grace, and the zygote waits for its next file."""
+        done, _ = await asyncio.wait({zygote.child}, timeout=grace)
+        status = zygote.child.result() if done else None
+        if status is None or status < 0 or self._closed:
+            return False
+        self._idle.append(zygote)
+        return True
+
+    async def _serve(self, zygote: _Zygote, held: int, media_type: str, edges: Sequence[int]) -> Derived | NoRendition:
+        async with _answers() as (said, into):
+            try:
+                # The child gets a descriptor of its own that can only read.
+                reader = os.open(f"/proc/self/fd/{held}", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    zygote.order(media_type, edges, reader, into)
+                finally:
+                    os.close(reader)
+            finally:
+                os.close(into)
+            try:
+                async with asyncio.timeout(self._wall_seconds):
+                    if await said.read(len(LOCKED_IN)) != LOCKED_IN:
+                        if await asyncio.shield(zygote.child) is None:
+                            raise ConnectionResetError
+                        return NoRendition("unavailable")
+            except TimeoutError:
+                return NoRendition("unavailable")
+            try:
+                async with asyncio.timeout(self._wall_seconds):
+                    answer = await _answer(said, zygote)
+            except TimeoutError:
+                return NoRendition("limit")
         return answer if isinstance(answer, NoRendition) else _parsed(answer, edges) or NoRendition("garbled")
 
 
-async def _accepted(process: asyncio.subprocess.Process, order: bytes) -> bool:
-    """Give the order; whether the child is locked in and about to read the file."""
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("pipes were asked for")
+def _write(held: int, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(held, view) :]
+
+
+@contextlib.asynccontextmanager
+async def _answers() -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """A pipe: what is said into it, and the descriptor to say it into, which the block closes once it has begun."""
+    out, into = os.pipe2(os.O_CLOEXEC)
+    said = asyncio.StreamReader()
     try:
-        process.stdin.write(order)
-        await process.stdin.drain()
-    except ConnectionError:
-        return False
-    return await process.stdout.read(len(LOCKED_IN)) == LOCKED_IN
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(said), os.fdopen(out, "rb", 0)
+        )
+    except BaseException:
+        os.close(into)
+        raise
+    try:
+        yield said, into
+    finally:
+        transport.close()
 
 
-async def _answer(process: asyncio.subprocess.Process) -> bytes | NoRendition:
+async def _answer(said: asyncio.StreamReader, zygote: _Zygote) -> bytes | NoRendition:
     """The rest of what the child says, as soon as it has said it; how it ends after that does not matter."""
-    if process.stdout is None:
-        raise AssertionError("pipes were asked for")
     try:
-        length = int.from_bytes(await process.stdout.readexactly(4), "big")
-        return await process.stdout.readexactly(length) if length <= _MAX_ANSWER else NoRendition("garbled")
+        length = int.from_bytes(await said.readexactly(4), "big")
+        return await said.readexactly(length) if length <= _MAX_ANSWER else NoRendition("garbled")
     except asyncio.IncompleteReadError:
-        return _failure(await process.wait())
+        status = await asyncio.shield(zygote.child)
+        return NoRendition("unavailable") if status is None else _failure(status)
 
 
 def _failure(status: int) -> NoRendition:

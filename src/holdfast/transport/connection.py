@@ -20,9 +20,11 @@ App = Callable[[Scope, Callable[[], Awaitable[Event]], Callable[[Event], Awaitab
 
 MAX_HEAD: Final = 32 << 10
 MAX_HEADERS: Final = 256
-MAX_WAITING: Final = 512 << 10
-FEW_WAITING: Final = 128 << 10
+MAX_WAITING: Final = 128 << 10
+FEW_WAITING: Final = 64 << 10
 JOINED: Final = 16 << 10
+OVERHEAD: Final = 64
+"""What a piece of a body costs beside its bytes: a stranger may cut it as small as he likes."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -95,7 +97,7 @@ class Exchange:
     def feed(self, chunk: bytes) -> None:
         """More of the body has come."""
         self._chunks.append(chunk)
-        self.waiting += len(chunk)
+        self.waiting += len(chunk) + OVERHEAD
         self.wake()
 
     def finish(self) -> None:
@@ -108,6 +110,17 @@ class Exchange:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _next(self) -> bytes:
+        """The next piece of the body; small ones all at once."""
+        chunk = self._chunks.popleft()
+        if self._chunks and len(chunk) < JOINED:
+            chunk = b"".join((chunk, *self._chunks))
+            self._chunks.clear()
+            self.waiting = 0
+        else:
+            self.waiting -= len(chunk) + OVERHEAD
+        return chunk
+
     async def receive(self) -> Event:
         """`http.request` with what has come of the body, `http.disconnect` once the client or the answer is gone."""
         connection = self._connection
@@ -117,8 +130,7 @@ class Exchange:
                 connection.write(_CONTINUE)
         while True:
             if self._chunks:
-                chunk = self._chunks.popleft()
-                self.waiting -= len(chunk)
+                chunk = self._next()
                 self._ended = self.complete and not self._chunks
                 connection.taken(self.waiting)
                 return {"type": "http.request", "body": chunk, "more_body": not self._ended}

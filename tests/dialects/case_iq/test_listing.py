@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.attachments import Description, Hook, NewAttachment
+from holdfast.core.attachments import Description, NewAttachment
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.core.records import NewRecord
 from tests.dialects.case_iq.harness import NOWHERE, CaseIq, File, Json, check_error
@@ -174,7 +175,7 @@ async def test_files_that_hang_on_no_case_are_not_seen(iq: CaseIq, house: Instal
     for path in (f"/attachment/{attachment.id}", f"/attachment/{attachment.id}/attachment"):
         check_error(await iq.get(path), 404, "Attachment not found")
     case = await iq.case()
-    await desk.attachments.hang(attachment.id, Hook(RecordRef("case", case)))
+    await desk.links.hang(attachment.id, Hook(RecordRef("case", case)))
     assert ids(await iq.page(caseId=case)) == [attachment.id]
     assert (await iq.get(f"/attachment/{attachment.id}")).json()["caseId"] == case
 

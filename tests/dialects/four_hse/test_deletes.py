@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.core.records import NewRecord
 from tests.dialects.four_hse.stage import ENTITY, LINK, NOWHERE, OFFICE, ROOT, Stage, chosen, digest, error, staged
@@ -77,7 +77,7 @@ async def test_a_folder_shows_the_links_of_all_below_and_goes_with_them(linked: 
 async def test_links_of_other_apis_are_shown_too(linked: Stage) -> None:
     desk = await linked.desk()
     await desk.records.create(NewRecord(RecordRef("case", "C-1")))
-    await desk.attachments.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("case", "C-1")))
+    await desk.links.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("case", "C-1")))
     assert [link["entity_id"] for link in (await linked.delete(FILE)).json()] == [ENTITY, "C-1"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import Window
 from holdfast.core.records import NewRecord
@@ -73,7 +74,7 @@ async def test_entities_of_every_kind_take_links(file: Stage) -> None:
     for entity in (ENTITY, OFFICE, PROJECT, action, person["person_office_id"]):
         await file.link(FILE, entity)
         assert await file.links_of(entity) == [FILE]
-    await desk.attachments.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("office_equipment", "E-7")))
+    await desk.links.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("office_equipment", "E-7")))
     assert await file.links_of("E-7") == [FILE]
 
 
@@ -83,7 +84,7 @@ async def test_an_id_of_two_records_means_the_first_in_a_fixed_order(file: Stage
     await desk.records.create(NewRecord(RecordRef("case", ENTITY)))
     await file.link(FILE)
     id = (await desk.attachments.at(FILE)).id
-    await desk.attachments.hang(id, Hook(RecordRef("case", ENTITY)))
+    await desk.links.hang(id, Hook(RecordRef("case", ENTITY)))
     records = {str(link.record) for link in (await desk.folders.links(FILE, PAGE)).items}
     assert records == {f"certificate:{ENTITY}", f"case:{ENTITY}"}
     assert await file.links_of() == [FILE]
@@ -231,7 +232,7 @@ async def test_a_list_that_cannot_be_is_a_bad_request(file: Stage, body: dict[st
 async def test_a_file_in_several_roles_is_one_link_here(file: Stage) -> None:
     link = await file.link(FILE)
     desk = await file.desk()
-    await desk.attachments.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("certificate", ENTITY), "photo"))
+    await desk.links.hang((await desk.attachments.at(FILE)).id, Hook(RecordRef("certificate", ENTITY), "photo"))
     response = await file.http.post("/v2/entity-attachment/index", json={"entity_id": ENTITY})
     assert response.json() == [link]
 
@@ -247,7 +248,7 @@ async def test_a_file_without_a_place_in_the_tree_is_not_of_this_api(file: Stage
         await intake.take(once(), name="x")
         homeless = await desk.attachments.create(intake, NewAttachment("x", hooks=(Hook(certificate),)))
     assert await file.links_of() == []
-    link = (await desk.attachments.links(homeless.id, PAGE)).items[0]
+    link = (await desk.links.page(homeless.id, PAGE)).items[0]
     assert error(await file.http.get(f"/v2/entity-attachment/view/{link.id}"))[0] == 404
 
 

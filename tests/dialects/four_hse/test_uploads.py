@@ -37,7 +37,7 @@ async def test_the_folder_may_be_raw_or_escaped_with_or_without_outer_slashes(st
 async def test_an_upload_links_nothing(stage: Stage) -> None:
     path = await stage.upload(ROOT, "a.pdf")
     desk = await stage.desk()
-    assert (await desk.attachments.links((await desk.attachments.at(path)).id, Window(limit=10))).items == ()
+    assert (await desk.links.page((await desk.attachments.at(path)).id, Window(limit=10))).items == ()
 
 
 async def test_without_a_file_a_folder_is_made(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.core.records import NewRecord
 from tests.dialects.navarik.world import PDF, UNKNOWN, World, good, message, unchanged
@@ -223,7 +223,7 @@ async def test_a_file_hung_by_another_api_is_an_attachment_here(world: World) ->
     document = RecordRef("document", UNKNOWN)
     await desk.records.create(NewRecord(document, {"host": "data"}, (workspace,)))
     made = await world.upload("shared.pdf")
-    await desk.attachments.hang(made["id"], Hook(document, role="photo"))
+    await desk.links.hang(made["id"], Hook(document, role="photo"))
     listed = good(await world.http.get(f"{world.documents}/{UNKNOWN}/attachments"))
     assert [(item["id"], item["body"]["document"]) for item in listed] == [(made["id"], UNKNOWN)]
     told = good(await world.http.get(f"{world.documents}/{UNKNOWN}"))

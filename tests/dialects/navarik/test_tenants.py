@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.dialects.navarik.world import PDF, UNKNOWN, World, good, made, message, unchanged
 from tests.installation import Installation
@@ -150,7 +150,7 @@ async def test_a_file_that_others_hold_too_is_not_deleted_by_one(world: World, o
     document = good(await world.http.post(f"/v2/workspaces/{other['id']}/documents", json=told), 201)
     attachment = await world.upload()
     desk = await world.house.desk()
-    await desk.attachments.hang(attachment["id"], Hook(RecordRef("document", document["id"])))
+    await desk.links.hang(attachment["id"], Hook(RecordRef("document", document["id"])))
     shipper = await world.client(scopes=world.party(world.shipper))
     one = f"{world.attachments}/{attachment['id']}"
     async with unchanged(world):

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.dialects.property_deck.stage import PDF, Stage
 
@@ -119,7 +119,7 @@ async def test_a_scoped_actor_cannot_ask_about_the_records_of_others(stage: Stag
     """Its file also hangs on a contact of somebody else, whose e-mail no filter lets it guess."""
     mine, other = await stage.contact(), await stage.contact(email="secret@elsewhere.example")
     uuid = (await stage.upload(f"/contacts/{mine}"))["uuid"]
-    await (await stage.house.desk()).attachments.hang(uuid, Hook(RecordRef("contact", other)))
+    await (await stage.house.desk()).links.hang(uuid, Hook(RecordRef("contact", other)))
     client = await stage.client(scopes=(f"record:contact:{mine}",))
     for query, count in [("", 1), (f"contact={mine}", 1), (f"contact={other}", 0), ("contact[email]=secret", 0)]:
         assert (await client.get(f"/attachments?{query}")).json()["meta"]["pagination"]["total"] == count

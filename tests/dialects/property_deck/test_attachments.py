@@ -2,7 +2,7 @@
 
 import pytest
 
-from holdfast.core.attachments import Hook
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import Window
 from holdfast.core.records import NewRecord
@@ -167,21 +167,21 @@ async def test_only_attachments_of_contacts_and_properties_are_seen(stage: Stage
     shown = await stage.upload(f"/contacts/{contact}")
     desk = await stage.house.desk()
     await desk.records.create(NewRecord(RecordRef("case", "7")))
-    await desk.attachments.hang(shown["uuid"], Hook(RecordRef("case", "7")))
-    on_contact = (await desk.attachments.links(shown["uuid"], Window(10))).items
-    await desk.attachments.unlink(next(link.id for link in on_contact if link.record.type == "contact"))
+    await desk.links.hang(shown["uuid"], Hook(RecordRef("case", "7")))
+    on_contact = (await desk.links.page(shown["uuid"], Window(10))).items
+    await desk.links.remove(next(link.id for link in on_contact if link.record.type == "contact"))
     url = f"/attachments/{shown['uuid']}"
     assert await stage.listed() == []
     for method, path in [("GET", url), ("PUT", url), ("DELETE", url), ("GET", f"{url}/download")]:
         assert (await stage.http.request(method, path)).status_code == 404
-    await desk.attachments.hang(shown["uuid"], Hook(RecordRef("contact", contact)))
+    await desk.links.hang(shown["uuid"], Hook(RecordRef("contact", contact)))
     assert await stage.listed() == [shown["uuid"]]
 
 
 async def test_a_file_on_two_parents_is_one_attachment(stage: Stage) -> None:
     contact, property = await stage.contact(), await stage.property()
     made = await stage.upload(f"/contacts/{contact}")
-    await (await stage.house.desk()).attachments.hang(made["uuid"], Hook(RecordRef("property", property)))
+    await (await stage.house.desk()).links.hang(made["uuid"], Hook(RecordRef("property", property)))
     assert await stage.listed() == [made["uuid"]]
     assert await stage.listed(f"contact[uuid]={contact}&property[uuid]={property}") == [made["uuid"]]
     await stage.http.delete(f"/contacts/{contact}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
+from holdfast.core.links import Hook
 from holdfast.core.model import RecordRef
 from tests.dialects.propops.stage import (
     BRANCH_FILES,

@@ -27,6 +27,7 @@ T = TypeVar("T")
 _MARGIN_SECONDS = 2.0
 _FRESH_PLAN = Statement("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
 _OUTCOME = "SELECT attempt FROM sessions WHERE id = $1 FOR UPDATE"
+_TOO_LATE = "UPDATE sessions SET attempt = -1 - attempt WHERE id = $1 AND attempt >= 0"
 
 
 class PostgresCatalog:
@@ -140,7 +141,7 @@ class PostgresCatalog:
         except AnswerLost as lost:
             failure = lost.__cause__
             await self._lose(session)
-            if await self._was_committed(session.id, session.attempt):
+            if await self._was_committed(session.id, session.attempt + 1):
                 return cast(T, lost.result)
             raise RunAgain(Unavailable("The catalog cannot be reached"), carefully=False) from lost
         except BaseException as error:
@@ -162,16 +163,22 @@ class PostgresCatalog:
     async def _was_committed(self, id: str, attempt: int) -> bool:
         """Whether the transaction of that session was committed. Raises an `Unavailable` that is `unsure`.
 
-        Its last write locked the session's row: what is read there once the lock is to be had is the outcome.
+        Its last write is the session's row: what is read there once its lock is to be had is the outcome. Commands that
+        are still on their way come too late then, for the row is no longer as that write expects it.
         """
         until = time.monotonic() + self._limits.resolve_seconds
-        question = [Statement("SELECT set_config('lock_timeout', '1s', true)"), Statement(_OUTCOME, (id,))]
+        patience = Statement("SELECT set_config('lock_timeout', '1s', true)")
+        question = [patience, Statement(_OUTCOME, (id,)), Statement(_TOO_LATE, (id,))]
         while time.monotonic() < until:
             try:
-                rows = (await self._once(question, _MARGIN_SECONDS))[-1]
-                return bool(rows) and rows[0][0] >= attempt
+                rows = (await self._once(question, _MARGIN_SECONDS))[1]
             except (psycopg.Error, TimeoutError):
                 await asyncio.sleep(0.1)
+                continue
+            if not rows:
+                break
+            found = int(rows[0][0])
+            return (found if found >= 0 else -1 - found) >= attempt
         unsure = Unavailable("The catalog did not say whether the change was made")
         unsure.unsure = True
         raise unsure

@@ -86,7 +86,8 @@ class Session:
         for statement in statements:
             cursor = self.connection.cursor()
             try:
-                await cursor.execute(statement.text.encode(), statement.args or None)
+                args = statement.args
+                await cursor.execute(statement.text.encode(), args or None, prepare=None if args else False)
             except psycopg.Error as error:
                 return error
             cursors.append(cursor)

@@ -25,7 +25,10 @@ T = TypeVar("T")
 _HELD = (LedgerKey, LeaseKey, BlobKey, TokenKey)
 """Keys whose rows a transaction holds against others from its read to its end."""
 
-_COMMITTED = "UPDATE sessions SET attempt = $1 WHERE id = $2"
+_COMMITTED = """
+WITH changed AS (UPDATE sessions SET attempt = $1 WHERE id = $2 AND attempt = $1 - 1 RETURNING 1)
+SELECT must_be_there((SELECT count(*) FROM changed))
+"""
 
 
 class RunAgain(Exception):
@@ -111,8 +114,7 @@ class PostgresTx:
         self._check()
         if not self._begun and not self._held_back:
             return result
-        self._session.attempt += 1
-        written = Statement(_COMMITTED, (self._session.attempt, self._session.id))
+        written = Statement(_COMMITTED, (self._session.attempt + 1, self._session.id))
         last = [*self._held_back, written, Statement("COMMIT")]
         self._held_back = []
         try:
@@ -124,6 +126,7 @@ class PostgresTx:
             raise AnswerLost(result) from error
         except BaseException as error:
             raise AnswerLost(result) from error
+        self._session.attempt += 1
         return result
 
     async def _state(self, row: Row, *, removing: bool) -> Sequence[tuple[Any, ...]]:

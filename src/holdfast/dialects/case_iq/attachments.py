@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Invalid, NotFound, OutOfScope, TooLarge
 from holdfast.core.intake import Intake
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, Link, RecordRef
 from holdfast.core.ports import AttachmentQuery, RecordFilter, Where, Window
 from holdfast.dialects.case_iq.listing import (
@@ -135,7 +136,7 @@ async def _take_file(call: Call, intake: Intake, part: body.FilePart, fields: di
     most = int(call.choice("files_per_case"))
     hook = Hook(case, most=most)
     try:
-        await call.desk.attachments.may_hang((hook,))
+        await call.desk.links.may_hang((hook,))
     except OutOfScope:
         raise NotFound(CASE) from None
     own = {
@@ -166,7 +167,7 @@ async def _known_tags(call: Call, ids: list[str]) -> list[str]:
     tags = list(dict.fromkeys(filter(None, ids)))
     for id in tags:
         try:
-            await call.desk.attachments.may_hang((Hook(RecordRef.checked(TAG, id)),))
+            await call.desk.links.may_hang((Hook(RecordRef.checked(TAG, id)),))
         except (NotFound, OutOfScope, Invalid):
             raise Invalid(f"There is no tag {id!r}", fields={"bulkTags[]": "unknown tag"}) from None
     return tags
@@ -200,7 +201,7 @@ async def _seen(call: Call) -> tuple[Attachment, str]:
     id = checked_uuid(call.params["id"], "id")
     try:
         attachment: Attachment = await call.desk.attachments.get(id)
-        links = await call.desk.attachments.links_of((attachment.id,))
+        links = await call.desk.links.of((attachment.id,))
     except OutOfScope:
         raise NotFound("attachment") from None
     case = _first_case(links[attachment.id])
@@ -303,6 +304,6 @@ async def _with_cases(
         return [(attachment, wanted.id) for attachment in attachments]
     if not call.desk.actor.scopes and not listing.wants("caseId"):
         return [(attachment, "") for attachment in attachments]
-    links = await call.desk.attachments.links_of(tuple(attachment.id for attachment in attachments))
+    links = await call.desk.links.of(tuple(attachment.id for attachment in attachments))
     cases = [(attachment, _first_case(links[attachment.id])) for attachment in attachments]
     return [(attachment, case) for attachment, case in cases if case is not None]

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from holdfast.core.attachments import Hook, LinkChange
 from holdfast.core.errors import Conflict, Invalid, NotFound
+from holdfast.core.links import Hook, LinkChange
 from holdfast.core.model import Attachment, Link, RecordRef
 from holdfast.core.ports import AttachmentQuery, Order, Page, RecordFilter, RecordQuery, Where, Window
 from holdfast.core.store import Desk
@@ -88,7 +88,7 @@ async def index(call: Call) -> Reply:
         )
 
     files, headers = await paged(call, search.page, search.per_page, fetch)
-    links = await call.desk.attachments.links_of(tuple(file.id for file in files))
+    links = await call.desk.links.of(tuple(file.id for file in files))
     wanted = (narrowed.entity_attachment_id or "").lower()
     shown = [_shown(file, links[file.id], entity, wanted) for file in files]
     return json([link for link in shown if link is not None], headers=headers)
@@ -103,7 +103,7 @@ async def _conditions(desk: Desk, narrowed: LinkFilter) -> tuple[Where, ...] | N
         where.append(Where("path", "contains", narrowed.attachment_path))
     if narrowed.entity_attachment_id:
         try:
-            link = await desk.attachments.link(narrowed.entity_attachment_id)
+            link = await desk.links.get(narrowed.entity_attachment_id)
         except NotFound:
             return None
         where.append(Where("id", "eq", link.attachment))
@@ -134,7 +134,7 @@ async def create(call: Call) -> Reply:
     await _refuse_twins(call.desk, file, entity)
     hook = Hook(entity, id=values.get("entity_attachment_id"))
     try:
-        link = await call.desk.attachments.hang(file.id, hook)
+        link = await call.desk.links.hang(file.id, hook)
     except Conflict:
         await _refuse_twins(call.desk, file, entity)
         raise Unprocessable({"entity_attachment_id": "This entity_attachment_id is already taken."}) from None
@@ -152,7 +152,7 @@ async def update(call: Call) -> Reply:
         return json(link_view(link, path_of(file)))
     await _refuse_twins(call.desk, file, entity)
     try:
-        changed = await call.desk.attachments.relink(link.id, LinkChange(attachment=file.id, record=entity))
+        changed = await call.desk.links.change(link.id, LinkChange(attachment=file.id, record=entity))
     except Conflict:
         raise Unprocessable({"attachment_path": TWIN}) from None
     return json(link_view(changed, path_of(file)))
@@ -162,7 +162,7 @@ async def delete(call: Call) -> Reply:
     """DELETE /v2/entity-attachment/delete/{id}: nothing hangs on a link, so `force` changes nothing."""
     flag(call, "force")
     link, _ = await _found(call)
-    await call.desk.attachments.unlink(link.id)
+    await call.desk.links.remove(link.id)
     return empty()
 
 
@@ -170,7 +170,7 @@ async def _found(call: Call) -> tuple[Link, Attachment]:
     id = call.params.get("id") or Parameters(call.req.params).text("id")
     if not id:
         raise Invalid("Missing required parameters: id", fields={"id": "missing"})
-    link = await call.desk.attachments.link(id)
+    link = await call.desk.links.get(id)
     file = await call.desk.attachments.get(link.attachment)
     path_of(file)
     return link, file
@@ -196,7 +196,7 @@ async def _file(desk: Desk, path: str) -> Attachment:
 async def _refuse_twins(desk: Desk, file: Attachment, entity: RecordRef) -> None:
     window: Any = Window(limit=MOST_LINKS)
     while window is not None:
-        page = await desk.attachments.links(file.id, window)
+        page = await desk.links.page(file.id, window)
         if any(link.record == entity for link in page.items):
             raise Unprocessable({"attachment_path": TWIN})
         window = None if page.next is None else Window(limit=MOST_LINKS, after=page.next)

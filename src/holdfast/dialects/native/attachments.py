@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from holdfast.core.attachments import Description, Hook, NewAttachment, OnConflict
+from holdfast.core.attachments import Description, NewAttachment, OnConflict
 from holdfast.core.errors import Conflict, Invalid, NotFound
 from holdfast.core.intake import Intake
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, Facts, Link, RecordRef
 from holdfast.core.paths import checked_folder, split_path
 from holdfast.core.ports import AttachmentQuery, Page, RecordFilter, Where
@@ -115,11 +116,10 @@ async def _create(call: Call, key: str | None, intake: Intake, new: NewAttachmen
 
 async def _may_begin(call: Call, new: NewAttachment, key: str | None) -> None:
     """Refuse before the bytes arrive what could not be kept after."""
-    attachments = call.desk.attachments
     try:
-        await attachments.may_hang(new.hooks)
+        await call.desk.links.may_hang(new.hooks)
         if new.folder is not None and new.on_conflict == "fail":
-            await attachments.may_place(new.folder, new.name)
+            await call.desk.attachments.may_place(new.folder, new.name)
     except (Conflict, NotFound):
         # What was carried out before is answered again, whatever has become of the record since.
         if key is None or not await call.desk.answered(key):
@@ -399,7 +399,7 @@ async def links(call: Call) -> Reply:
     parameters = Parameters(call.req.params)
     paging = read_paging(parameters, call.req.params)
     parameters.finish()
-    page = await call.desk.attachments.links(call.params["id"], paging.window)
+    page = await call.desk.links.page(call.params["id"], paging.window)
     return json(LinkList([link_view(link) for link in page.items], paging.cursor(page.next)))
 
 
@@ -408,7 +408,7 @@ async def create_link(call: Call) -> Reply:
     id, key = call.params["id"], idempotency_key(call.req)
     new = await body.json(call, NewLink)
     hook = Hook(RecordRef.parse(new.record), new.role, new.caption, new.position)
-    return await once(call, key, hook, lambda desk: desk.attachments.hang(id, hook), _linked)
+    return await once(call, key, hook, lambda desk: desk.links.hang(id, hook), _linked)
 
 
 def _linked(link: Link) -> Reply:
@@ -418,8 +418,8 @@ def _linked(link: Link) -> Reply:
 
 async def delete_link(call: Call) -> Reply:
     """DELETE /v1/attachments/{id}/links/{link}."""
-    link = await call.desk.attachments.link(call.params["link"])
+    link = await call.desk.links.get(call.params["link"])
     if link.attachment != call.params["id"].lower():
         raise NotFound("link")
-    await call.desk.attachments.unlink(link.id)
+    await call.desk.links.remove(link.id)
     return empty()

@@ -5,9 +5,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, RecordRef, has_control_characters
 from holdfast.core.ports import AttachmentQuery, Where, Window
 from holdfast.dialects.navarik.envelopes import OURS, attachment_envelope

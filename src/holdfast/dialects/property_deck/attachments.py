@@ -8,9 +8,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from holdfast.core.attachments import Description, Hook, NewAttachment
+from holdfast.core.attachments import Description, NewAttachment
 from holdfast.core.errors import Invalid, NotFound
 from holdfast.core.intake import Intake
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, RecordRef
 from holdfast.core.paths import checked_name
 from holdfast.core.ports import AttachmentQuery, Page, RecordFilter, Where, Window
@@ -136,7 +137,7 @@ def upload_to(type: str) -> Handler:
     async def upload(call: Call) -> Reply:
         async def look(ref: RecordRef) -> Hook:
             hook = Hook(ref)
-            await call.desk.attachments.may_hang((hook,))
+            await call.desk.links.may_hang((hook,))
             return hook
 
         hook = await first_known(refs(type, call.params["uuid"]), look)

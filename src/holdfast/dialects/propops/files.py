@@ -5,9 +5,10 @@ Contract sections 5.3 to 5.7.
 
 from typing import Final, NamedTuple
 
-from holdfast.core.attachments import Hook, NewAttachment
+from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Invalid, NotFound, TooLarge, Unavailable, Unrenderable, UnsupportedType
 from holdfast.core.intake import Intake
+from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, Record, RecordRef
 from holdfast.core.ports import AttachmentQuery, Window
 from holdfast.dialects.propops.downloads import bare
@@ -241,7 +242,7 @@ async def _refuse_early(call: Call, source: Source, fields: dict[str, str]) -> N
     if "csrf_token" in fields:
         require_csrf(call, fields["csrf_token"])
     if source.target in fields:
-        await call.desk.attachments.may_hang((Hook(_target(source, fields[source.target])),))
+        await call.desk.links.may_hang((Hook(_target(source, fields[source.target])),))
 
 
 async def _take(intake: Intake, part: body.FilePart) -> None:
@@ -272,7 +273,7 @@ async def _delete(call: Call, source: Source, target: RecordRef, id: str | None)
 
 async def _hanging(call: Call, id: str, source: Source, target: RecordRef | None) -> None:
     """The file hangs on that record, or on any of the type, in one of the roles. Raises `NotFound`, `OutOfScope`."""
-    links = (await call.desk.attachments.links(id, _LINKS)).items
+    links = (await call.desk.links.page(id, _LINKS)).items
     for link in links:
         if link.record.type == source.type and link.role in source.roles and target in {None, link.record}:
             return
