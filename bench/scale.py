@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from bench.client import HOST, SMALL, PeerError, Reply, payload
 from bench.peers import PAGE, SEARCH, Holdfast, Place, fresh_folder
@@ -118,7 +118,8 @@ def database(admin: str | None) -> Iterator[str | None]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'".encode())
         try:
             parts = urlsplit(admin)
-            yield urlunsplit(parts._replace(path=f"/{name}"))
+            # Without a host urlunsplit would leave the slashes out.
+            yield f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
             told = f"SELECT pg_database_size('{name}')".encode()
             say(f"{int(connection.execute(told).fetchall()[0][0]):,} bytes in the database")
         finally:

@@ -21,7 +21,7 @@ from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
 from holdfast.core.inventory import Closure, Gate
 from holdfast.core.policy import Policy
-from holdfast.core.ports import Catalog
+from holdfast.core.ports import Blobs, Catalog
 from holdfast.core.store import Engines, Store
 from holdfast.core.upkeep.duties import Figure
 from holdfast.media.renditions import CagedRenditions
@@ -89,7 +89,7 @@ def open_store(settings: Settings) -> Store:
         inventory=blobs,
         segments=blobs.segments if isinstance(blobs, DiskBlobs) else None,
         snapshots=catalog if isinstance(catalog, SqliteCatalog) else None,
-        figures=partial(_fallbacks, served) if isinstance(served, FallbackBlobs) else tuple,
+        figures=partial(_fallbacks, served),
     )
     policy = Policy(
         upload_limit=int(settings.upload_limit),
@@ -121,9 +121,9 @@ def open_catalog(settings: Settings, *, past_gate: bool = False) -> Catalog:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
 
-def _fallbacks(blobs: FallbackBlobs) -> tuple[Figure, ...]:
-    told = "Contents read from blobs_fallback"
-    return (Figure("holdfast_fallback_reads", told, "counter", "", {"": blobs.fallbacks}),)
+def _fallbacks(blobs: Blobs) -> tuple[Figure, ...]:
+    told, count = "Contents read from blobs_fallback", blobs.fallbacks if isinstance(blobs, FallbackBlobs) else 0
+    return (Figure("holdfast_fallback_reads", told, "counter", "", {"": count}),)
 
 
 def open_fallback(settings: Settings) -> "DiskBlobs | ObjectBlobs":

@@ -98,6 +98,8 @@ class Load:
                     self._one(client, seed, number)
                 except httpx.HTTPError as error:
                     self.faults.append(repr(error))
+                # As many as the checks afterwards can look at in time.
+                self.done.wait(0.1)
 
     def _one(self, client: httpx.Client, seed: int, number: int) -> None:
         data = f"{seed} {number} {len(self.held)} ".encode() * (30_000 if number % 7 == 0 else 30)
@@ -144,7 +146,7 @@ def loaded(server: Served, token: str) -> Iterator[Load]:
     assert load.faults == []
 
 
-def furnish(stores: Stores, tmp_path: Path, large: int = 12, small: int = 120) -> None:
+def furnish(stores: Stores, tmp_path: Path, large: int = 6, small: int = 60) -> None:
     """An installation with contents of both sizes, some of them twice."""
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -212,6 +212,17 @@ async def _extent(settings: Settings) -> tuple[int, int, int]:
         await catalog.close()
 
 
+async def _is_used(settings: Settings) -> bool:
+    from holdfast.compose import open_catalog  # noqa: PLC0415
+    from holdfast.core.upkeep.stock import accounts  # noqa: PLC0415
+
+    catalog = open_catalog(settings)
+    try:
+        return bool(await accounts(catalog))
+    finally:
+        await catalog.close()
+
+
 def _in_the_way(settings: Settings, target: Settings) -> list[str]:
     from holdfast.compose import InstallationError, closure, is_installed, may_close, on_postgres  # noqa: PLC0415
     from holdfast.compose import open_bytes as opened  # noqa: PLC0415
@@ -221,7 +232,7 @@ def _in_the_way(settings: Settings, target: Settings) -> list[str]:
         if target.catalog != settings.catalog:
             if not may_close(settings):
                 found.append("the role of the old catalog does not own its tables: move as the one that migrates")
-            if is_installed(target) and closure(target) is None:
+            if is_installed(target) and closure(target) is None and asyncio.run(_is_used(target)):
                 found.append("there is a catalog already where the rows would go; it has to be empty")
             if on_postgres(target) and not may_close(target):
                 found.append("the role of the new catalog may not make tables there")
