@@ -27,7 +27,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model races rude fuzz siege faults ceph mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph mutants bench docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -59,6 +59,9 @@ matrix: $(VENV)/.test ## ask every route in every role and scope, and print how 
 model: $(VENV)/.test ## hold the store against its model for STEPS steps
 	$(BIN)/python -m tests.model --steps $(STEPS) $(ARGS)
 
+engines: $(VENV)/.test parts ## all suites of the store and its APIs, whole, on each pair of a catalog and a place for contents
+	$(BIN)/python -m pytest --engines all -s tests/conformance tests/journeys tests/core tests/accounts tests/authorization tests/model $(ARGS)
+
 races: $(VENV)/.test ## hold ROUNDS rounds of each race and count the outcomes
 	$(BIN)/python -m tests.races --rounds $(ROUNDS) $(ARGS)
 
@@ -83,6 +86,9 @@ faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, re
 ceph: $(VENV)/.test ## set up a real Ceph of one node and hold contents in it to what is promised (about four minutes)
 	@bash tests/ceph/install.sh
 	$(BIN)/python -m tests.ceph
+
+nodes: $(VENV)/.test parts ## three servers behind a proxy: kill them, cut their database, let a standby take over: about ten minutes
+	$(BIN)/python -m tests.nodes $(ARGS)
 
 mutants: $(VENV)/.test parts ## break the safety code in a hundred places and see that a test fails for each
 	$(BIN)/python -m tests.mutants

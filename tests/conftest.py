@@ -1,13 +1,15 @@
 """What holds for every test of the project."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import hypothesis
 import pytest
 
 from holdfast.blobs.buckets import BucketOptions
 from tests.engines import objects
+from tests.engines.pairs import PAIRS, fresh_pair
 
 # A deadline measures the machine, not the code; and a run on main must not fail by the luck of a seed.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
@@ -24,11 +26,38 @@ def _logging_as_it_was() -> Iterator[None]:
     root.handlers[:] = [handler for handler in root.handlers if handler in handlers]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--engines",
+        choices=("some", "all"),
+        default="some",
+        help="take suites that are long on few pairs of engines, in part (the default), or on all of them and whole",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engines" in metafunc.fixturenames:
+        whole = metafunc.config.getoption("engines") == "all" or metafunc.definition.get_closest_marker(
+            "on_all_engines"
+        )
+        pairs = PAIRS if whole else PAIRS[:1]
+        metafunc.parametrize("engines", pairs, indirect=True, scope="function")
+
+
+@pytest.fixture
+def engines(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Any]]:
+    """The settings of an installation on each pair of engines in turn, new for each test.
+
+    With the marker `on_all_engines` on all of them, else on the first, unless more is asked for by `--engines all`.
+    """
+    with fresh_pair(request.param) as settings:
+        yield settings
+
+
 @pytest.fixture(scope="session")
-def object_store() -> Iterator[objects.ObjectStore]:
+def object_store() -> objects.ObjectStore:
     """An object store for all tests of the run; each takes a place of its own in it."""
-    with objects.chosen() as store:
-        yield store
+    return objects.shared_store()
 
 
 @pytest.fixture(scope="session")

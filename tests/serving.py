@@ -15,7 +15,7 @@ import httpx
 import psutil
 
 _SECONDS = 60
-_SOURCES = Path(__file__).parents[1] / "src"
+SOURCES = Path(__file__).parents[1] / "src"
 PROGRAM = (sys.executable, "-c", "from holdfast.cli import main; main()")
 
 
@@ -64,12 +64,14 @@ def run(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def attempt(*arguments: str | Path, stdin: str = "", within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+def attempt(
+    *arguments: str | Path, stdin: str = "", within: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
     return subprocess.run(
         [*within, *PROGRAM, *map(str, arguments)],
         input=stdin,
-        env=_environment({}),
+        env=_environment(settings or {}),
         capture_output=True,
         text=True,
         timeout=_SECONDS,
@@ -148,4 +150,4 @@ def _wait_until_ready(server: Served) -> None:
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOLDFAST_")}
     # The sources beside these tests, whichever Holdfast may be installed.
-    return {**kept, "PYTHONPATH": str(_SOURCES), "COLUMNS": "120", **settings}
+    return {**kept, "PYTHONPATH": str(SOURCES), "COLUMNS": "120", **settings}

@@ -18,6 +18,7 @@ from holdfast.web.limits import Counters, Crowd
 from holdfast.web.logs import AccessLog, JsonFormatter
 from holdfast.web.openapi import describe
 from holdfast.web.service import Service
+from holdfast.web.sharing import Sharing
 from holdfast.web.wire import Pace, Receive, Scope, Send
 
 Hook = Callable[[], Awaitable[None]]
@@ -33,8 +34,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     `max_body` bounds every request body; the store has its own limit for a file. `rates` replaces dialects' requests
     a minute by name (None: no limit). `ready` raises when the server cannot serve. `start` and `stop` run in the
     lifespan, `stop` in reverse order. `address_requests` and `address_uploads` bound what each client address has
-    under way at once in this process (None: no limit). `open_metrics` False closes `/metrics` to all without
-    the permission admin. `access_log` takes JSON lines, one for each answered request, several at a time.
+    under way at once in this process (None: no limit). `shared_rates` says that other processes serve the
+    same store. `open_metrics` False closes `/metrics` to all without the permission admin. `access_log` takes JSON
+    lines, one for each answered request, several at a time.
     """
 
     public_url: str | None = None
@@ -46,6 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     address_requests: int | None = 1024
     address_uploads: int | None = 256
     open_metrics: bool = True
+    shared_rates: bool = False
     access_log: Callable[[bytes], object] | None = None
     ready: Hook = _always_ready
     figures: Callable[[], Iterable[Figure]] = tuple
@@ -97,9 +100,15 @@ def build(store: Store, dialects: Sequence[Dialect], options: Options | None = N
     dialects = [_chosen(dialect, options.choices.get(dialect.name, {})) for dialect in dialects]
     access_log = None if options.access_log is None else AccessLog(options.access_log, options.clock)
     service = Service(dialects, ready=options.ready, open_metrics=options.open_metrics, figures=options.figures)
+    counters = Counters(options.clock)
+    if options.shared_rates:
+        sharing = Sharing(counters, store.counts)
+        options = msgspec.structs.replace(
+            options, start=(*options.start, sharing.start), stop=(*options.stop, sharing.stop)
+        )
     wiring = Wiring(
         site=Site(options.public_url, options.trusted_proxies),
-        counters=Counters(options.clock),
+        counters=counters,
         crowd=Crowd(options.address_requests, options.address_uploads),
         traffic=service.traffic,
         pace=options.pace,

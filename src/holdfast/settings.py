@@ -176,6 +176,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(description="How many of these may be bringing a body; 0 is no limit.", ge=0),
     ] = 256
+    stop_notice_seconds: Annotated[
+        int,
+        Meta(
+            description="Seconds that a server that is told to stop goes on to serve while /health/ready says 503.",
+            ge=0,
+            le=600,
+        ),
+    ] = 0
     metrics_access: Annotated[
         Literal["open", "token"], Meta(description="Whether /metrics is open to all or needs a token.")
     ] = "open"

@@ -19,6 +19,7 @@ from holdfast.core.model import RecordRef
 from holdfast.core.ports import AttachmentQuery, EntryQuery, RecordQuery, Window
 from holdfast.dialects import ALL
 from holdfast.web.dialect import Dialect, Route
+from tests.engines.pairs import PAIRS, fresh_pair
 from tests.installation import Installation, installed
 from tests.journeys.journey import File, every_journey
 
@@ -70,12 +71,21 @@ async def furnished(house: Installation, word: str) -> Side:
     return Side(house, await house.client(), word, tuple(sorted(ids)))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    pairs = PAIRS if metafunc.config.getoption("engines") == "all" else PAIRS[:1]
+    if "sides" in metafunc.fixturenames:
+        metafunc.parametrize("sides", pairs, indirect=True, scope="module")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def sides(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Side, Side]]:
-    async with installed(tmp_path_factory.mktemp("twins"), UNLIMITED) as house:
-        ours = await furnished(house, "acmeonlyword")
-        theirs = await furnished(replace(house, slug="umbra"), "umbraonlyword")
-        yield ours, theirs
+async def sides(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[Side, Side]]:
+    with fresh_pair(request.param) as engines:
+        async with installed(tmp_path_factory.mktemp("twins"), UNLIMITED, **engines) as house:
+            ours = await furnished(house, "acmeonlyword")
+            theirs = await furnished(replace(house, slug="umbra"), "umbraonlyword")
+            yield ours, theirs
 
 
 ROUTES = [
@@ -100,7 +110,7 @@ def paths(route: Route, ids: Sequence[str]) -> Iterator[str]:
     yield from sorted(seen)
 
 
-def queries(route: Route, ids: Sequence[str], word: str) -> Iterator[Mapping[str, str]]:
+def queries(route: Route, ids: Sequence[str], word: str) -> Iterator[Mapping[str, Any]]:
     """No query, and each parameter of the route with each of the other account's ids and its word."""
     names = [parameter.name for parameter in route.operation.parameters if parameter.where == "query"]
     yield {}

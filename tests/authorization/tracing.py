@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import apsw
+import psycopg
+from psycopg.abc import Params
 
 
 class Trace:
@@ -19,6 +22,11 @@ class Trace:
         self._seen.append(sql)
         return True
 
+    def tell(self, sql: str) -> None:
+        # A new connection says who it is at a time of its own choice.
+        if "INSERT INTO sessions" not in sql:
+            self._seen.append(sql)
+
     def take(self) -> tuple[str, ...]:
         """What was executed since this was last called."""
         seen, self._seen = tuple(self._seen), []
@@ -27,10 +35,18 @@ class Trace:
 
 @contextmanager
 def traced() -> Iterator[Trace]:
-    """Every connection that is opened inside is watched."""
+    """Every connection that is opened inside is watched, to either engine."""
     trace = Trace()
+    execute = psycopg.AsyncCursor.execute
+
+    async def told(cursor: Any, query: Any, params: Params | None = None, **options: Any) -> Any:
+        trace.tell(bytes(query).decode() if isinstance(query, bytes) else str(query))
+        return await execute(cursor, query, params, **options)
+
     apsw.connection_hooks.append(trace.watch)
+    psycopg.AsyncCursor.execute = told  # type: ignore[method-assign, assignment]
     try:
         yield trace
     finally:
+        psycopg.AsyncCursor.execute = execute  # type: ignore[method-assign]
         apsw.connection_hooks.remove(trace.watch)

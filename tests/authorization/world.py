@@ -8,14 +8,15 @@ from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
-import apsw
 import httpx
 
+from holdfast.catalog.postgres.catalog import PostgresCatalog
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import RecordQuery, Window
 from holdfast.core.records import RecordChange
 from holdfast.core.store import Desk
-from holdfast.settings import local_path
+from tests.authorization.rows import PostgresRows, Rows, SqliteRows
+from tests.engines.pairs import held_in
 from tests.installation import Installation
 
 PNG = bytes.fromhex(
@@ -202,31 +203,22 @@ class State:
     """The rows and bytes of an installation: whether they changed, and how to put the rows back."""
 
     def __init__(self, house: Installation) -> None:
-        self._blobs = house.settings.data / "blobs"
-        self._own = apsw.Connection(str(local_path(house.settings.catalog)))
-        self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
-        self._changes = house.store._engines.catalog._changes  # type: ignore[attr-defined]
-        self._kept = apsw.Connection(":memory:")
-        with self._kept.backup("main", self._own, "main") as copying:
-            copying.step()
+        catalog = house.store._engines.catalog
+        self._rows: Rows = PostgresRows(catalog) if isinstance(catalog, PostgresCatalog) else SqliteRows(house)
+        self._blobs = held_in(house.settings)
         self._files: list[tuple[str, int]] = []
         self._folders: list[Path] = []
-        self._seen: tuple[int, list[int]] = (0, [])
+        self._seen: tuple[object, list[int]] = (0, [])
         self._look()
 
     def restore(self) -> None:
         """Put every row back to where it was at the beginning."""
-        with self._own.backup("main", self._kept, "main") as copying:
-            copying.step()
-        # They are known by a count of changes that has just been turned back.
-        self._totals._known.clear()
-        self.forget()
+        self._rows.restore()
         self._look()
 
     def forget(self) -> None:
         """Let nothing that was read before be remembered, as after a commit."""
-        self._changes.begin()
-        self._changes.end()
+        self._rows.forget()
 
     def moved(self) -> bool:
         """Whether any transaction was committed, or any file came or went, since this was last asked."""
@@ -242,17 +234,14 @@ class State:
         self._folders = [self._blobs, *(path for path in self._blobs.rglob("*") if path.is_dir())]
         self._seen = self._stamp()
 
-    def _stamp(self) -> tuple[int, list[int]]:
-        """A number that every commit changes, and those that a file which comes or goes changes in its folder."""
-        (version,) = next(iter(self._own.execute("PRAGMA data_version")))
-        return int(version), [folder.stat().st_mtime_ns for folder in self._folders]
+    def _stamp(self) -> tuple[object, list[int]]:
+        """A value that every commit changes, and those that a file which comes or goes changes in its folder."""
+        return self._rows.stamp(), [folder.stat().st_mtime_ns for folder in self._folders if folder.exists()]
 
     def digest(self) -> str:
         """One digest of every row of every table and of the list of stored files."""
         whole = sha256()
-        tables = self._own.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-        for (table,) in tables:
-            rows = self._own.execute(f'SELECT * FROM "{table}"').fetchall()
+        for table, rows in self._rows.tables():
             whole.update(repr((table, sorted(map(repr, rows)))).encode())
         whole.update(repr(_files(self._blobs)).encode())
         return whole.hexdigest()
@@ -260,17 +249,15 @@ class State:
     def holding_nul(self) -> list[str]:
         """The tables with a NUL in some text, as it is or as JSON writes it."""
         found = []
-        tables = self._own.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()
-        for (table,) in tables:
-            for row in self._own.execute(f'SELECT * FROM "{table}"'):
+        for table, rows in self._rows.tables():
+            for row in rows:
                 texts = [value for value in row if isinstance(value, str)]
                 if any("\0" in text or _ESCAPED_NUL.search(text) for text in texts):
-                    found.append(str(table))
+                    found.append(table)
         return found
 
     def close(self) -> None:
-        self._own.close()
-        self._kept.close()
+        self._rows.close()
 
 
 def _files(folder: Path) -> list[tuple[str, int]]:

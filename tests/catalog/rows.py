@@ -7,6 +7,7 @@ from holdfast.core.model import (
     Attachment,
     Blob,
     Client,
+    Count,
     Event,
     Facts,
     Folder,
@@ -194,6 +195,10 @@ def event(number: int = 1, account: int = 1, **changes: Any) -> Event:
 
 def lease(name: str = "collect", **changes: Any) -> Lease:
     return Lease(**{"name": name, "holder": "one", "until": AGE, "fence": 1, **changes})
+
+
+def count(key: str = "k", **changes: Any) -> Count:
+    return Count(**{"key": key, "until": AGE, "used": 1, **changes})
 
 
 def answer(n: int = 1, account: int = 1, **changes: Any) -> StoredAnswer:

@@ -22,6 +22,8 @@ from holdfast.core.ports import (
     ClientKey,
     ClientNameKey,
     ClientQuery,
+    CountKey,
+    CountQuery,
     EventQuery,
     FactsQuery,
     FolderKey,
@@ -93,6 +95,7 @@ PAIRS: list[tuple[Row, Row, list[Key[Any]]]] = [
         [RenditionKey(1, (1).to_bytes(32, "big"), 256)],
     ),
     (rows.lease(), rows.lease(holder="two", until=2**60, fence=2, done_at=7, place="1:é"), [LeaseKey("collect")]),
+    (rows.count(), rows.count(until=2**60, used=7), [CountKey("k")]),
     (rows.folder("/f"), rows.folder("/f", created_by="other"), [FolderKey(1, "/f")]),
     (
         rows.answer(),
@@ -218,6 +221,12 @@ async def test_stored_answers_are_an_accounts_own_and_listed_oldest_first(catalo
     assert await catalog.get(AnswerKey(2, "user-1", "key-1")) == rows.answer(1, 2)
 
 
+async def test_counts_are_the_installations_and_listed_by_their_ends(catalog: Catalog) -> None:
+    await catalog.transact(adding([rows.count(f"k{n}", until=until) for n, until in enumerate((5, 3, 9, 3))]))
+    listed = await everything(catalog, CountQuery, 3)
+    assert [(each.until, each.key) for each in listed] == [(3, "k1"), (3, "k3"), (5, "k0"), (9, "k2")]
+
+
 # ---------------------------------------------------------------- uniqueness
 
 
@@ -241,6 +250,7 @@ def _clashes() -> list[tuple[str, list[Row], Row]]:
         ("link", [live, rows.record("contact", "1"), rows.link(live, C1)], rows.link(live, C1, 2)),
         ("blob", [rows.blob()], rows.blob(locator="else")),
         ("event", [rows.event()], rows.event()),
+        ("count", [rows.count()], rows.count(used=2)),
         ("answer", [rows.answer()], rows.answer(fingerprint=b"other")),
         ("parent", [], rows.record("case", "1", parents=(C1,))),
         ("version of nothing", [], rows.version(live)),

@@ -1,5 +1,6 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,6 @@ from tests.installation import installed
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    async with installed(tmp_path, dialects=()) as installation:
+async def office(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Office]:
+    async with installed(tmp_path, dialects=(), **engines) as installation:
         yield Office(installation.store, await installation.account("acme"), await installation.account("umbra"))

@@ -1,7 +1,8 @@
 """What a desk gives beside its rooms: ids for new records, and the time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,8 +12,8 @@ from tests.installation import installed
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with installed(tmp_path) as installation:
+async def desk(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Desk]:
+    async with installed(tmp_path, **engines) as installation:
         yield await installation.desk()
 
 

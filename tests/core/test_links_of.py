@@ -1,7 +1,8 @@
 """The links of many attachments at once, as lists need them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ RED, BLUE = RecordRef("binder", "red"), RecordRef("binder", "blue")
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(tmp_path) as installation:
+async def house(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Installation]:
+    async with installed(tmp_path, **engines) as installation:
         desk = await installation.desk()
         await desk.records.create_all((NewRecord(RED), NewRecord(BLUE)))
         yield installation

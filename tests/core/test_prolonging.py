@@ -1,7 +1,8 @@
 """A session may be carried over into a longer one by its owner, and by nobody else."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(tmp_path) as found:
+async def installation(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Installation]:
+    async with installed(tmp_path, **engines) as found:
         account = (await found.account()).number
         grant = Grant(frozenset({"attachments.read"}))
         await found.operator.credentials.add_user(account, "ada@example.com", "Ada", PASSWORD, grant)

@@ -1,8 +1,9 @@
 """Pictures and facts of contents: made once, kept, shared, and gone with the last file that they were made from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -483,10 +484,10 @@ async def test_closing_gives_up_what_is_being_made_and_what_waits(room: Room) ->
     assert await room.edges(two) == []
 
 
-async def test_a_restart_keeps_what_was_made(tmp_path: Path) -> None:
+async def test_a_restart_keeps_what_was_made(tmp_path: Path, engines: Mapping[str, Any]) -> None:
     pictures, rendered = [], []
     for _ in range(2):
-        async with installed(tmp_path, dialects=()) as installation:
+        async with installed(tmp_path, dialects=(), **engines) as installation:
             easel = Easel()
             store = Store(structs.replace(installation.store._engines, renderer=easel), installation.store.policy)
             desk = store.operator().desk(await installation.account())

@@ -1,7 +1,8 @@
 """A record that may hold only so many files."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,8 @@ BINDER = RecordRef("binder", "1")
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with installed(tmp_path) as installation:
+async def desk(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Desk]:
+    async with installed(tmp_path, **engines) as installation:
         desk = await installation.desk()
         await desk.records.create(NewRecord(BINDER))
         yield desk

@@ -5,6 +5,8 @@ A test that needs blobs on an object store takes the fixture `bucket`, a place o
 `object_settings(bucket)` as their environment.
 """
 
+import atexit
+import functools
 import itertools
 import os
 import socket
@@ -86,6 +88,15 @@ def localbucket() -> Iterator[ObjectStore]:
         command: list[str | Path] = [_BIN / "localbucket", "--host", "127.0.0.1", "--port", str(port), folder]
         with _running(command, {}, port):
             yield ObjectStore("localbucket", f"http://127.0.0.1:{port}", Path(folder))
+
+
+@functools.cache
+def shared_store() -> ObjectStore:
+    """The one of this test run, started at its first use and stopped at the end of the process."""
+    started = chosen()
+    store = started.__enter__()
+    atexit.register(started.__exit__, None, None, None)
+    return store
 
 
 @contextmanager

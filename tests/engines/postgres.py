@@ -225,6 +225,12 @@ class Server:
         """The same database for a role that has no more than the rights to serve from it."""
         return make_conninfo(dsn, user=self._prefix, password=self._password)
 
+    def url(self, dsn: str) -> str:
+        """The same as `as_server`, as settings write it."""
+        parts = conninfo_to_dict(self.as_server(dsn))
+        user, secret, database = parts.pop("user"), parts.pop("password"), parts.pop("dbname")
+        return f"postgresql://{user}:{secret}@/{database}?{urlencode(parts)}"
+
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

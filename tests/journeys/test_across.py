@@ -1,17 +1,25 @@
 """One file, seen through several APIs, without a copy."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from holdfast.core.model import RecordRef
 from tests.installation import installed
 from tests.journeys import case_iq, property_deck
 from tests.journeys.journey import File
 
+pytestmark = pytest.mark.on_all_engines
+
 STATEMENT = File("Aussage – Zeugin №1.pdf", "application/pdf", b"%PDF-1.7 " + bytes(range(256)) * 9)
 
 
-async def test_a_file_of_a_case_becomes_one_of_a_property_and_goes_from_all(tmp_path: Path) -> None:
-    async with installed(tmp_path) as house, await house.client() as everything:
+async def test_a_file_of_a_case_becomes_one_of_a_property_and_goes_from_all(
+    tmp_path: Path, engines: Mapping[str, Any]
+) -> None:
+    async with installed(tmp_path, **engines) as house, await house.client() as everything:
         case = await case_iq.journey(house)
         deck = await property_deck.journey(house)
         await case.make_parent()

@@ -2,9 +2,10 @@
 
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from holdfast.core.ports import AttachmentQuery, Window
 from tests.installation import Installation, installed
 from tests.journeys.journey import Begin, File, every_journey
+
+pytestmark = pytest.mark.on_all_engines
 
 FILE = File("report.pdf", "application/pdf", b"%PDF-1.4\nA report.\n")
 JOURNEYS = every_journey()
@@ -57,8 +60,8 @@ class Announcing(Installation):
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(tmp_path / "data", records="open") as installation:
+async def house(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Installation]:
+    async with installed(tmp_path / "data", records="open", **engines) as installation:
         yield installation
 
 

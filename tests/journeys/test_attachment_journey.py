@@ -1,8 +1,9 @@
 """One story, told through every API, with the same look behind the counter after each step."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,8 @@ from holdfast.core.ports import Window
 from holdfast.core.store import Desk
 from tests.installation import Installation, installed
 from tests.journeys.journey import Begin, File, Home, every_journey
+
+pytestmark = pytest.mark.on_all_engines
 
 LEASE = File("lease.pdf", "application/pdf", b"%PDF-1.4\n" + bytes(range(256)) * 400)
 
@@ -55,8 +58,8 @@ class Counter:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with installed(tmp_path) as house:
+async def house(tmp_path: Path, engines: Mapping[str, Any]) -> AsyncIterator[Installation]:
+    async with installed(tmp_path, **engines) as house:
         yield house
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.core.model import Derived, Facts, NoRendition
-from holdfast.media import seccomp
+from holdfast.media import renditions, seccomp
 from holdfast.media.cage import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
 from holdfast.media.renditions import CagedRenditions
 from tests.media.cages import PICTURE, child, outcome, outside, probe, told
@@ -176,7 +176,7 @@ run(work)
 
 def test_without_the_filter_nothing_is_read() -> None:
     code = """
-from holdfast.media import seccomp
+from holdfast.media import renditions, seccomp
 def absent(threads):
     raise OSError("no filter")
 seccomp.enter = absent
@@ -190,7 +190,7 @@ def test_landlock_alone_refuses_files() -> None:
     if int(supported) < 1:
         pytest.skip("this kernel has no Landlock")
     code = f"""
-from holdfast.media import seccomp
+from holdfast.media import renditions, seccomp
 seccomp.enter = lambda threads: None
 ATTEMPTS = ["os.open('/etc/passwd', os.O_RDONLY)", "os.listdir('/')", "os.open('/tmp/caged', os.O_CREAT)"]
 {PROBES}
@@ -326,8 +326,9 @@ def test_a_child_that_never_got_to_the_file_says_nothing_of_it(code: str) -> Non
     assert not answer.lasting
 
 
-def test_a_child_that_never_begins() -> None:
-    assert outcome("time.sleep(9999)", wall_seconds=0.5) == NoRendition("unavailable")
+def test_a_child_that_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renditions, "BEGIN_SECONDS", 0.5)
+    assert outcome("time.sleep(9999)") == NoRendition("unavailable")
 
 
 def test_a_command_that_is_not_there() -> None:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.engines.pairs import PAIRS, fresh_pair
 from tests.model.machine import Workshop, machine_of
 from tests.model.pair import Diverged
 
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=200_000)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--engines", choices=PAIRS, default=PAIRS[0], help="what the store stands on")
     chosen = parser.parse_args()
     bounded = settings(
         max_examples=EXAMPLES,
@@ -34,8 +36,8 @@ def main() -> int:
     )
     began, divergences, rounds, taken, at_once = time.monotonic(), 0, 0, 0, 0
     while taken < chosen.steps and time.monotonic() - began < chosen.seconds:
-        with tempfile.TemporaryDirectory() as folder:
-            workshop = Workshop(Path(folder))
+        with tempfile.TemporaryDirectory() as folder, fresh_pair(chosen.engines) as engines:
+            workshop = Workshop(Path(folder), engines)
             try:
                 run_state_machine_as_test(seed(chosen.seed + rounds)(machine_of(workshop)), settings=bounded)
             except (Diverged, HypothesisException) as error:
@@ -49,7 +51,8 @@ def main() -> int:
             at_once += workshop.counts["at once"]
         rounds += 1
     spent = time.monotonic() - began
-    print(f"{taken} steps, {at_once} groups at once, {divergences} divergences, {spent:.0f} s, --seed {chosen.seed}")
+    counted = f"{taken} steps, {at_once} groups at once, {divergences} divergences, {spent:.0f} s"
+    print(f"{chosen.engines}: {counted}, --seed {chosen.seed}")
     return 1 if divergences else 0
 
 

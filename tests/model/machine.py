@@ -3,8 +3,9 @@
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -156,18 +157,18 @@ changes, looks = _drawn(VERBS), _drawn(LOOKS)
 
 
 class Workshop:
-    """One store for many examples: each has two accounts of its own."""
+    """One store for many examples: each has two accounts of its own. `engines` are settings that name its engines."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engines: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.runner = asyncio.Runner()
-        self.store: Store = self.runner.run(self._open(folder))
+        self.store: Store = self.runner.run(self._open(Settings(data=folder, **engines)))
         self.counts: Counter[str] = Counter()
         self.steps = 0
         self.failures: list[str] = []
 
     @staticmethod
-    async def _open(folder: Path) -> Store:
-        return open_store(Settings(data=folder))
+    async def _open(settings: Settings) -> Store:
+        return open_store(settings)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it now. What it raises is kept too: one that depends on the order of concurrent steps may not come again

@@ -15,7 +15,7 @@ from holdfast.core.errors import RateLimited
 from holdfast.web.auth import address_block
 from holdfast.web.dialect import Absent, Dialect, Operation, Parameter, Response, Route
 from holdfast.web.dispatch import header_list
-from holdfast.web.limits import Counters, Guesses
+from holdfast.web.limits import Counters
 from holdfast.web.logs import redacted_query, redacted_text
 from holdfast.web.openapi import describe
 from holdfast.web.reply import Reply
@@ -265,16 +265,22 @@ def test_counters_are_fixed_windows_of_bounded_number() -> None:
     assert len(counters._windows) <= 100
 
 
-def test_guesses_are_counted_by_every_key() -> None:
-    guesses = Guesses(Counters(lambda: 0.0), limit=3)
+def test_counters_say_what_is_fresh_once_and_learn_what_others_have_counted() -> None:
+    now = [0.0]
+    counters = Counters(lambda: now[0])
     for _ in range(3):
-        guesses.check("address", "ada")
-        guesses.failed("address", "ada")
-    for keys in (("address",), ("other", "ada")):
-        with pytest.raises(RateLimited):
-            guesses.check(*keys)
-    guesses.succeeded("ada")
-    guesses.check("other", "ada")
+        counters.take("a", 5)
+    assert counters.fresh() == {"a": (60.0, 3)}
+    assert counters.fresh() == {}
+    counters.take("a", 5)
+    counters.learn({"a": (50.0, 4)})
+    assert counters.look("a", 5).remaining == 0
+    with pytest.raises(RateLimited) as refused:
+        counters.take("a", 5)
+    assert refused.value.retry_after == 50
+    counters.take("b", 5)
+    now[0] = 60.0
+    assert counters.fresh() == {}
 
 
 def test_address_blocks() -> None:

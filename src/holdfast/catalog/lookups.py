@@ -35,6 +35,7 @@ KEYS: Mapping[type[Any], tuple[str, Callable[[Any], tuple[Any, ...]], codec.Deco
     ),
     ports.LinkKey: ("link_by_id", lambda key: (key.account, key.id), codec.link_of),
     ports.LeaseKey: ("lease_by_name", lambda key: (key.name,), codec.lease_of),
+    ports.CountKey: ("count_by_key", lambda key: (key.key,), codec.count_of),
     ports.AnswerKey: ("answer_by_key", lambda key: (key.account, key.actor, key.key), codec.answer_of),
     ports.FolderKey: ("folder_by_path", lambda key: (key.account, key.path), codec.folder_of),
 }
@@ -51,6 +52,7 @@ _LISTS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.BlobQuery: plans.plan_blobs,
     ports.PlacedQuery: plans.plan_placed,
     ports.HistoryQuery: plans.plan_history,
+    ports.CountQuery: plans.plan_counts,
     ports.AnswerQuery: plans.plan_answers,
 }
 

@@ -40,6 +40,7 @@ from holdfast.catalog.rowcodec import (
     attachment_of,
     blob_of,
     client_of,
+    count_of,
     event_of,
     folder_of,
     link_of,
@@ -55,6 +56,7 @@ from holdfast.core.ports import (
     AnswerQuery,
     BlobQuery,
     ClientQuery,
+    CountQuery,
     EntryQuery,
     EventQuery,
     HistoryQuery,
@@ -183,6 +185,12 @@ def plan_events(query: EventQuery) -> Select:
     columns = "account, number, at, actor, kind, subject, data"
     own = [Sql("account = ? AND number > ?", (query.account, query.after))]
     return _List(columns, "events", own, _keys("number"), event_of, lambda row: (row[1],)).select(query.window)
+
+
+def plan_counts(query: CountQuery) -> Select:
+    """Counts by the time when they are over."""
+    keys = _keys("until", "key")
+    return _List("key, until, used", "counts", [], keys, count_of, lambda row: (row[1], row[0])).select(query.window)
 
 
 def plan_answers(query: AnswerQuery) -> Select:

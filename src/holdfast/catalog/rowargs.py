@@ -15,6 +15,7 @@ from holdfast.core.model import (
     Attachment,
     Blob,
     Client,
+    Count,
     Event,
     Folder,
     Lease,
@@ -107,6 +108,7 @@ ADD: Mapping[type[Any], _Of] = {
     ),
     Event: _named("event_add", lambda row: (row.account, row.number, *_event(row))),
     Lease: _named("lease_add", lambda row: (row.name, *_lease(row))),
+    Count: _named("count_add", lambda row: (row.key, row.until, row.used)),
     StoredAnswer: _named("answer_add", lambda row: (row.account, row.actor, row.key, *_answer(row))),
 }
 """The insert of a row."""
@@ -127,6 +129,7 @@ SAVE: Mapping[type[Any], _Of] = {
     Folder: _named("folder_save", lambda row: (row.created_at, row.created_by, row.account, row.path)),
     Event: _named("event_save", lambda row: (*_event(row), row.account, row.number)),
     Lease: _named("lease_save", lambda row: (*_lease(row), row.name)),
+    Count: _named("count_save", lambda row: (row.until, row.used, row.key)),
     StoredAnswer: _named("answer_save", lambda row: (*_answer(row), row.account, row.actor, row.key)),
 }
 """The update of the row of the same key, which must be there."""
@@ -145,6 +148,7 @@ REMOVE: Mapping[type[Any], _Of] = {
     Folder: _named("folder_remove", lambda row: (row.account, row.path)),
     Event: _named("event_remove", lambda row: (row.account, row.number)),
     Lease: _named("lease_remove", lambda row: (row.name,)),
+    Count: _named("count_remove", lambda row: (row.key,)),
     StoredAnswer: _named("answer_remove", lambda row: (row.account, row.actor, row.key)),
 }
 """The delete of the row, there or not."""

@@ -12,6 +12,7 @@ from holdfast.core.model import (
     Attachment,
     Blob,
     Client,
+    Count,
     Event,
     Facts,
     Folder,
@@ -145,6 +146,11 @@ def event_of(row: DbRow) -> Event:
 def lease_of(row: DbRow) -> Lease:
     """A lease from its columns."""
     return Lease(*row[:6])
+
+
+def count_of(row: DbRow) -> Count:
+    """A count from its columns."""
+    return Count(*row[:3])
 
 
 def answer_of(row: DbRow) -> StoredAnswer:

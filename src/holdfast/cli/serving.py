@@ -21,6 +21,7 @@ from holdfast.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from holdfast.app import Application
+    from holdfast.transport.server import Notice
 
 OPEN_FILES = 65536
 DRAIN_SECONDS = 30
@@ -55,10 +56,16 @@ def serve(
         raise typer.Exit(_run(settings, listening))
 
 
-def load_application(settings: Settings) -> "Application":
+def load_application(settings: Settings, notice: "Notice | None" = None) -> "Application":
     """The application on an opened store; called once in each server process."""
     from holdfast.app import Options, build, dialect_names, named  # noqa: PLC0415 -- starts without the web
     from holdfast.compose import open_store  # noqa: PLC0415
+    from holdfast.core.errors import Unavailable  # noqa: PLC0415
+
+    async def ready() -> None:
+        if notice is not None and notice.is_given:
+            raise Unavailable("The server is about to stop")
+        await store.probe()
 
     _end_with_parent()
     _set_up_logging(settings)
@@ -78,7 +85,8 @@ def load_application(settings: Settings) -> "Application":
         address_uploads=settings.address_uploads or None,
         access_log=sys.stderr.buffer.write if settings.access_log else None,
         open_metrics=settings.metrics_access == "open",
-        ready=store.probe,
+        shared_rates=settings.workers > 1 or not settings.catalog.startswith("sqlite:"),
+        ready=ready,
         figures=duties.figures,
         start=(store.start, *((duties.start,) if settings.upkeep else ())),
         stop=(store.close, duties.stop),
@@ -205,17 +213,18 @@ def _run(settings: Settings, listening: Sequence[socket.socket]) -> int:
     import uvloop  # noqa: PLC0415 -- the command line starts without the server
 
     from holdfast.transport.connection import Patience  # noqa: PLC0415
-    from holdfast.transport.server import run  # noqa: PLC0415
+    from holdfast.transport.server import Notice, run  # noqa: PLC0415
     from holdfast.transport.workers import Crew  # noqa: PLC0415
 
     def work(place: int) -> bool:
-        load = functools.partial(load_application, settings)
-        return run(load, listening[place], Patience(), DRAIN_SECONDS, uvloop.new_event_loop)
+        notice = Notice(settings.stop_notice_seconds)
+        load = functools.partial(load_application, settings, notice)
+        return run(load, listening[place], Patience(), DRAIN_SECONDS, uvloop.new_event_loop, notice)
 
     # What is loaded by now stays: server processes share it, and their collectors never look through it.
     gc.freeze()
     gc.enable()
-    return Crew(work, settings.workers, DRAIN_SECONDS).run()
+    return Crew(work, settings.workers, settings.stop_notice_seconds + DRAIN_SECONDS).run()
 
 
 def _end_with_parent() -> None:

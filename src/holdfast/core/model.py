@@ -376,6 +376,14 @@ class Lease(msgspec.Struct, frozen=True):
     place: str = ""
 
 
+class Count(msgspec.Struct, frozen=True):
+    """How often something was done until a time, by all processes together; `key` is a digest of what and by whom."""
+
+    key: str
+    until: int
+    used: int
+
+
 class Tally(msgspec.Struct, frozen=True):
     """How many live attachments hang on a record."""
 

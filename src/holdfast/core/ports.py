@@ -20,6 +20,7 @@ from holdfast.core.model import (
     Blob,
     ByteRange,
     Client,
+    Count,
     Derived,
     Event,
     Figures,
@@ -48,7 +49,7 @@ T = TypeVar("T")
 
 Scalar = None | bool | int | float | str | bytes
 Held = Attachment | Version | Blob | Rendition | MediaFacts | Link | Folder
-Row = Account | Ledger | User | Client | Token | Record | Held | Event | StoredAnswer | Lease
+Row = Account | Ledger | User | Client | Token | Record | Held | Event | StoredAnswer | Lease | Count
 
 
 # ---------------------------------------------------------------- keys: how one row is named
@@ -168,6 +169,12 @@ class LeaseKey(Key[Lease], frozen=True):
     """A lease by the name of its duty."""
 
     name: str
+
+
+class CountKey(Key[Count], frozen=True):
+    """A count by its key. A transaction that reads it holds it against others from then on."""
+
+    key: str
 
 
 class AnswerKey(Key[StoredAnswer], frozen=True):
@@ -364,6 +371,12 @@ class AnswerQuery(Query[StoredAnswer], frozen=True):
     """An account's stored answers, oldest first."""
 
     account: int
+    window: Window
+
+
+class CountQuery(Query[Count], frozen=True):
+    """Counts of the installation, the one that was over first before the others."""
+
     window: Window
 
 

@@ -7,6 +7,7 @@ import msgspec
 from holdfast.core.access import Guard
 from holdfast.core.accounts import Accounts
 from holdfast.core.attachments import Attachments
+from holdfast.core.counts import Counts
 from holdfast.core.credentials import Credentials
 from holdfast.core.events import Events
 from holdfast.core.folders import Folders
@@ -166,6 +167,7 @@ class Store:
             entropy=engines.entropy,
             ids=self._id,
         )
+        self.counts = Counts(engines.catalog)
         self.identify = self._credentials.identify
         self.sign_in = self._credentials.sign_in
         self.sign_in_client = self._credentials.sign_in_client

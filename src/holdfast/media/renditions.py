@@ -55,6 +55,9 @@ FILES = 500
 """How many files one zygote's children serve. All of them have one layout in memory, which should not be the same for
 ever; what a zygote takes to start is then a thousandth of the work."""
 
+BEGIN_SECONDS = 10.0
+"""How long it may take until a child is locked in; its zygote may have to start first."""
+
 GRACE_SECONDS = 1.0
 """How long a child that has answered may take to end."""
 
@@ -231,10 +234,11 @@ class CagedRenditions:
 
     def _settle(self, zygote: _Zygote | None, *, answered: bool) -> None:
         """Keep the zygote for the next file, or end it, without making the caller wait for either."""
+        grace = GRACE_SECONDS if answered else 0
 
         async def settle() -> None:
             try:
-                if zygote is not None and not await self._keeps(zygote, GRACE_SECONDS if answered else 0):
+                if zygote is not None and not await self._keeps(zygote, grace):
                     await zygote.end()
             finally:
                 self._turns.release()
@@ -264,7 +268,7 @@ class CagedRenditions:
             finally:
                 os.close(into)
             try:
-                async with asyncio.timeout(self._wall_seconds):
+                async with asyncio.timeout(BEGIN_SECONDS):
                     if await said.read(len(LOCKED_IN)) != LOCKED_IN:
                         if await asyncio.shield(zygote.child) is None:
                             raise ConnectionResetError

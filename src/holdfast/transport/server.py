@@ -55,11 +55,20 @@ class Lifespan:
             raise StartFailed(str(answer.get("message", "")))
 
 
+class Notice:
+    """Whether a server has been told to stop: what its readiness depends on, and for how many `seconds` it goes on to
+    take requests from then, so that proxies that ask can take it out."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
+        self.is_given = False
+
+
 class Server:
     """Serves one application on one socket until it is told to stop."""
 
-    def __init__(self, app: App, patience: Patience, drain: float) -> None:
-        """`drain`: how many seconds requests under way may take once the server has been told to stop."""
+    def __init__(self, app: App, patience: Patience, drain: float, notice: Notice | None = None) -> None:
+        """`drain`: how many seconds requests under way may take once the server takes no more of them."""
         self.app = app
         self.patience = patience
         self.loop = asyncio.get_running_loop()
@@ -68,6 +77,7 @@ class Server:
         self.tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
         self._drain = drain
+        self._notice = Notice() if notice is None else notice
         self._told = asyncio.Event()
 
     def stop(self) -> None:
@@ -79,10 +89,15 @@ class Server:
         lifespan = Lifespan(self.app)
         await lifespan.start()
         tick = asyncio.ensure_future(self._tick())
-        server = await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
-        ready()
-        await self._told.wait()
-        server.close()
+        with listening.dup() as door:
+            server = await self.loop.create_server(lambda: Connection(self), sock=listening, backlog=BACKLOG)
+            ready()
+            await self._told.wait()
+            # From here on every answer says that its connection is the last to be used.
+            self.leaving = self._notice.is_given = True
+            await asyncio.sleep(self._notice.seconds)
+            server.close()
+            await self._shut(door)
         await self._leave()
         tick.cancel()
         await lifespan.stop()
@@ -99,8 +114,23 @@ class Server:
                 connection.overdue()
             await asyncio.sleep(TICK)
 
+    async def _shut(self, door: socket.socket) -> None:
+        """Take in those who have knocked, and let nobody knock any more.
+
+        Closing is not enough: other processes hold the same socket, at which clients would wait for nobody.
+        """
+        door.settimeout(0)
+        knocked = []
+        with suppress(OSError):
+            while True:
+                knocked.append(door.accept()[0])
+        with suppress(OSError):
+            door.shutdown(socket.SHUT_RDWR)
+        for each in knocked:
+            each.settimeout(0)
+            await self.loop.connect_accepted_socket(lambda: Connection(self), each)
+
     async def _leave(self) -> None:
-        self.leaving = True
         for connection in list(self.connections):
             connection.leave()
         ends = self.loop.time() + self._drain
@@ -120,11 +150,12 @@ def run(
     patience: Patience,
     drain: float,
     new_loop: Callable[[], asyncio.AbstractEventLoop],
+    notice: Notice | None = None,
 ) -> bool:
     """Serve in this process until SIGTERM or SIGINT; whether the application could start."""
 
     async def main() -> bool:
-        server = Server(load(), patience, drain)
+        server = Server(load(), patience, drain, notice)
         for number in (signal.SIGTERM, signal.SIGINT):
             server.loop.add_signal_handler(number, server.stop)
         try:

@@ -79,7 +79,7 @@ class Call(msgspec.Struct):
     @property
     def guesses(self) -> Guesses:
         """Failed sign-ins, to be checked and counted by routes that take passwords or secrets."""
-        return Guesses(self.counters)
+        return Guesses(self.store.counts, self.counters.clock)
 
     @property
     def elapsed(self) -> float:

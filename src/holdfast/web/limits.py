@@ -1,11 +1,15 @@
 """Counters against too many requests and too many guesses. They live in an object that the application holds."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import ceil
+from typing import Final
 
 import msgspec
 
+from holdfast.core.counts import Counts, count_key
 from holdfast.core.errors import RateLimited
+
+_MICROSECONDS: Final = 1_000_000
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -21,15 +25,17 @@ class Counters:
     """Fixed windows: so many of something for a key in so many seconds.
 
     `clock` gives seconds since the epoch. At most `capacity` keys are kept; windows that are over go first, then the
-    oldest, so that a flood of invented keys costs bounded memory.
+    oldest, so that a flood of invented keys costs bounded memory. What is counted is `fresh` until other
+    processes, where there are any, are told of it.
     """
 
-    __slots__ = ("_capacity", "_clock", "_windows")
+    __slots__ = ("_capacity", "_fresh", "_windows", "clock")
 
     def __init__(self, clock: Callable[[], float], capacity: int = 100_000) -> None:
-        self._clock = clock
+        self.clock = clock
         self._capacity = capacity
         self._windows: dict[Hashable, tuple[float, int]] = {}
+        self._fresh: dict[Hashable, int] = {}
 
     def take(self, key: Hashable, limit: int, seconds: int = 60) -> Quota:
         """Count one. Raises `RateLimited` when the window's limit was already reached."""
@@ -40,26 +46,42 @@ class Counters:
 
     def look(self, key: Hashable, limit: int, seconds: int = 60, *, more: int = 0) -> Quota:
         """Where the key stands, after `more` are counted; `remaining` is below zero when they were too many."""
-        now = self._clock()
+        now = self.clock()
         ends, used = self._windows.get(key, (0.0, 0))
         if ends <= now:
             ends, used = now + seconds, 0
         if more:
             if key not in self._windows and len(self._windows) >= self._capacity:
                 self._make_room(now)
-            used = min(used + more, limit + 1)
+            counted = min(used + more, limit + 1)
+            if counted > used:
+                self._fresh[key] = self._fresh.get(key, 0) + counted - used
+            used = counted
             self._windows[key] = (ends, used)
         return Quota(limit, limit - used, ceil(ends), max(1, ceil(ends - now)))
 
-    def forget(self, key: Hashable) -> None:
-        """Start afresh, as after a sign-in that succeeded."""
-        self._windows.pop(key, None)
+    def fresh(self) -> dict[Hashable, tuple[float, int]]:
+        """What was counted since this was last asked, in windows that are still open, with their ends."""
+        fresh, self._fresh = self._fresh, {}
+        now = self.clock()
+        return {
+            key: (window[0], more)
+            for key, more in fresh.items()
+            if (window := self._windows.get(key)) is not None and window[0] > now
+        }
+
+    def learn(self, totals: Mapping[Hashable, tuple[float, int]]) -> None:
+        """Take over ends of windows and what all processes have counted together; what is fresh comes on top."""
+        for key, (ends, used) in totals.items():
+            self._windows[key] = (ends, used + self._fresh.get(key, 0))
 
     def _make_room(self, now: float) -> None:
         for key in [key for key, (ends, _) in self._windows.items() if ends <= now]:
             del self._windows[key]
+            self._fresh.pop(key, None)
         for key in list(self._windows)[: max(0, len(self._windows) - self._capacity * 9 // 10)]:
             del self._windows[key]
+            self._fresh.pop(key, None)
 
 
 class Crowd:
@@ -103,28 +125,40 @@ def _drop(counts: dict[str, int], key: str) -> None:
 
 
 class Guesses:
-    """Failed sign-ins, by the address block and by the name that was tried."""
+    """Failed sign-ins, by the address block and by the name that was tried; counted by all processes together."""
 
-    __slots__ = ("_counters", "_limit", "_seconds")
+    __slots__ = ("_clock", "_counts", "_limit", "_seconds")
 
-    def __init__(self, counters: Counters, limit: int = 10, seconds: int = 300) -> None:
-        self._counters = counters
+    def __init__(self, counts: Counts, clock: Callable[[], float], limit: int = 10, seconds: int = 300) -> None:
+        self._counts = counts
+        self._clock = clock
         self._limit = limit
         self._seconds = seconds
 
-    def check(self, *keys: str) -> None:
-        """Raises `RateLimited` before a password is even looked at."""
-        for key in keys:
-            quota = self._counters.look(("guess", key), self._limit, self._seconds)
-            if quota.remaining <= 0:
-                raise RateLimited(quota.retry_after, "Too many failed sign-ins")
+    async def check(self, *keys: str) -> None:
+        """Raises `RateLimited` before a secret is even looked at. For secrets that nobody can guess."""
+        await self._counts.check(_guessed(keys), self._limit, self._now())
 
-    def failed(self, *keys: str) -> None:
-        """Count a failure for each key."""
-        for key in keys:
-            self._counters.look(("guess", key), self._limit, self._seconds, more=1)
+    async def attempt(self, *keys: str) -> None:
+        """Count a failure for each key before the slow comparison: those that arrive together are counted all the same.
 
-    def succeeded(self, *keys: str) -> None:
-        """Forget the failures of these keys."""
-        for key in keys:
-            self._counters.forget(("guess", key))
+        Raises `RateLimited` before a password is even looked at.
+        """
+        now = self._now()
+        await self._counts.take(_guessed(keys), self._limit, now + self._seconds * _MICROSECONDS, now)
+
+    async def failed(self, *keys: str) -> None:
+        """Count a failure for each key after a `check`."""
+        now = self._now()
+        await self._counts.take(_guessed(keys), None, now + self._seconds * _MICROSECONDS, now)
+
+    async def succeeded(self, *names: str, returned: Sequence[str] = ()) -> None:
+        """Forget the failures of these names; of the keys that are `returned`, only what `attempt` has counted."""
+        await self._counts.settle(_guessed(names), _guessed(returned), self._now())
+
+    def _now(self) -> int:
+        return int(self._clock() * _MICROSECONDS)
+
+
+def _guessed(keys: Sequence[str]) -> list[str]:
+    return [count_key("guess", key) for key in keys]

@@ -95,7 +95,7 @@ def page_of(query: Query[R], select: Select, found: Sequence[Rows]) -> Page[R]:
 
 def account_asked(asked: Key[Any] | Query[Any]) -> str | None:
     """The account to name before a key or query: all of them where it is not known, None where it does not matter."""
-    if isinstance(asked, ports.LeaseKey):
+    if isinstance(asked, ports.LeaseKey | ports.CountKey | ports.CountQuery):
         return None
     if isinstance(asked, ports.AccountKey):
         return str(asked.number)

@@ -11,7 +11,7 @@ from holdfast.catalog.postgres.grammar import openings_column, property_words
 from holdfast.catalog.postgres.wording import Statement
 from holdfast.catalog.rowargs import ADD, REMOVE, SAVE, derived_columns, parent_of
 from holdfast.catalog.statements import Named
-from holdfast.core.model import Account, Attachment, Folder, Lease, Record
+from holdfast.core.model import Account, Attachment, Count, Folder, Lease, Record
 from holdfast.core.ports import MoveTree, Row
 
 EVERY_ACCOUNT = "*"
@@ -19,7 +19,7 @@ _UPDATES = frozenset(
     f"{kind}_save"
     for kind in (
         *("account", "ledger", "user", "client", "token", "version", "blob", "rendition", "facts", "link", "folder"),
-        *("event", "lease", "answer", "record", "attachment"),
+        *("event", "lease", "count", "answer", "record", "attachment"),
     )
 )
 
@@ -96,7 +96,7 @@ class RowStatements:
 
 def account_of(row: Row) -> int | None:
     """The account that a row belongs to; None for a row of the installation."""
-    if isinstance(row, Lease):
+    if isinstance(row, Lease | Count):
         return None
     return row.number if isinstance(row, Account) else row.account
 

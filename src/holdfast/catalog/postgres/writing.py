@@ -18,11 +18,12 @@ from holdfast.catalog.postgres.sessions import Result, Session, account_is, time
 from holdfast.catalog.postgres.settings import Limits
 from holdfast.catalog.postgres.wording import Statement
 from holdfast.core.errors import Conflict
-from holdfast.core.ports import BlobKey, Key, LeaseKey, LedgerKey, MoveTree, Page, Query, R, Row, TokenKey
+from holdfast.core.ports import BlobKey, CountKey, Key, LeaseKey, LedgerKey, MoveTree, Page, Query, R, Row, TokenKey
 
 T = TypeVar("T")
 
-_HELD = (LedgerKey, LeaseKey, BlobKey, TokenKey)
+_ALONE = (LedgerKey, CountKey)
+_HELD = (*_ALONE, LeaseKey, BlobKey, TokenKey)
 """Keys whose rows a transaction holds against others from its read to its end."""
 
 _COMMITTED = """
@@ -52,7 +53,8 @@ class PostgresTx:
     """One body's view of its transaction.
 
     A body that reads its account's ledger first has the account to itself from then on, and sees what was committed
-    before. Any other sees all rows as of one moment, and is run again if one that it changes has changed since.
+    before; likewise with a count. Any other sees all rows as of one moment, and is run again if one that it changes has
+    changed since.
     """
 
     def __init__(self, session: Session, asking: Asking, rows: RowStatements, limits: Limits, *, careful: bool) -> None:
@@ -71,7 +73,7 @@ class PostgresTx:
         statement, context = self._asking.key(key)
         if isinstance(key, _HELD):
             statement = Statement(f"{statement.text} FOR UPDATE", statement.args)
-        rows = (await self._ask(context, [statement], alone=isinstance(key, LedgerKey)))[0].rows
+        rows = (await self._ask(context, [statement], alone=isinstance(key, _ALONE)))[0].rows
         return cast(R, KEYS[type(key)][2](rows[0])) if rows else None
 
     async def find(self, query: Query[R]) -> Page[R]:

@@ -252,6 +252,15 @@ WHERE name = :name
 -- name: lease_remove
 DELETE FROM leases WHERE name = :name
 
+-- name: count_by_key
+SELECT key, until, used FROM counts WHERE key = :key
+-- name: count_add
+INSERT INTO counts (key, until, used) VALUES (:key, :until, :used)
+-- name: count_save
+UPDATE counts SET until = :until, used = :used WHERE key = :key
+-- name: count_remove
+DELETE FROM counts WHERE key = :key
+
 -- name: figures
 SELECT
     (SELECT CAST(coalesce(sum(v.size), 0) AS BIGINT) FROM attachments a JOIN versions v ON v.attachment = a.key WHERE a.account = :own),

@@ -48,13 +48,13 @@ async def _signed_in(call: Call, client_id: str, secret: str, ttl: float) -> Rep
         raise Invalid("ttl is a whole number of seconds", fields={"ttl": "not whole"})
     # By address alone: secrets cannot be guessed name by name, and a count by name would let anybody lock a client out.
     block = address_block(call.client)
-    call.guesses.check(block)
+    await call.guesses.check(block)
     try:
         session = await call.store.sign_in_client(client_id, secret, lifetime=int(ttl))
     except Unauthenticated:
-        call.guesses.failed(block)
+        await call.guesses.failed(block)
         return refused(401, "invalid_client")
-    call.guesses.succeeded(block)
+    await call.guesses.succeeded(block)
     return json(AccessToken(session.secret, session.expires_in))
 
 

@@ -82,26 +82,25 @@ async def _by_password(call: Call, asked: Mapping[str, str]) -> Reply:
     username = _needed(asked, "username", "Missing parameter: username")
     password = _needed(asked, "password", "Missing parameter: password")
     counted = (address_block(call.client), f"4hse {username.lower()}")
-    call.guesses.check(*counted)
+    await call.guesses.attempt(*counted)
     lifetime, refresh = _lifetimes(call)
     try:
         session = await call.store.sign_in(username, password, lifetime=lifetime, refresh=refresh)
     except Unauthenticated:
-        call.guesses.failed(*counted)
         raise _Refused(401, "invalid_grant", "Invalid user credentials") from None
-    call.guesses.succeeded(counted[1])
+    await call.guesses.succeeded(counted[1], returned=counted[:1])
     return _granted(session, refresh)
 
 
 async def _by_refresh(call: Call, asked: Mapping[str, str]) -> Reply:
     secret = _needed(asked, "refresh_token", "No refresh token")
     block = address_block(call.client)
-    call.guesses.check(block)
+    await call.guesses.check(block)
     lifetime, refresh = _lifetimes(call)
     try:
         session = await call.store.renew(secret, lifetime=lifetime, refresh=refresh)
     except Unauthenticated:
-        call.guesses.failed(block)
+        await call.guesses.failed(block)
         raise _Refused(400, "invalid_grant", "Invalid refresh token") from None
     return _granted(session, refresh)
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from holdfast.core.errors import Invalid, Unauthenticated
+from holdfast.core.errors import Invalid
 from holdfast.dialects.navarik.shapes import TokenReply, TokenRequest
 from holdfast.web import body
 from holdfast.web.auth import address_block
@@ -16,14 +16,10 @@ async def token(call: Call) -> Reply:
     """Client credentials, as JSON or as a form, for a bearer token that holds some days."""
     asked = await _request(call)
     address, name = f"address:{address_block(call.client)}", f"client:{asked.client_id}"
-    call.guesses.check(address, name)
+    await call.guesses.attempt(address, name)
     days = int(call.choice("token_days"))
-    try:
-        session = await call.store.sign_in_client(asked.client_id, asked.client_secret, lifetime=days * _DAY)
-    except Unauthenticated:
-        call.guesses.failed(address, name)
-        raise
-    call.guesses.succeeded(name)
+    session = await call.store.sign_in_client(asked.client_id, asked.client_secret, lifetime=days * _DAY)
+    await call.guesses.succeeded(name, returned=(address,))
     return json(TokenReply(session.secret, "bearer", f"{days}d"))
 
 

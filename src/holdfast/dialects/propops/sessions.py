@@ -43,14 +43,12 @@ async def login(call: Call) -> Reply:
     if not told.password:
         raise bad_parameter("password")
     guesses, keys = call.guesses, (address_block(call.client), told.email.lower())
-    guesses.check(*keys)
-    # Counted before the slow comparison: guesses that arrive together are guesses all the same.
-    guesses.failed(*keys)
+    await guesses.attempt(*keys)
     try:
         session = await call.store.sign_in(told.email, told.password, lifetime=_LOGIN, alone=True)
     except Unauthenticated:
         raise WrongPassword from None
-    guesses.succeeded(*keys)
+    await guesses.succeeded(*keys)
     user = UserView(session.actor.name, told.email.lower(), account_type(session.actor))
     return json(LoggedIn(token=session.secret, expires_at=moment(session.expires_at), user=user))
 
@@ -65,11 +63,11 @@ async def mobile_auth(call: Call) -> Reply:
     if not told.token:
         raise bad_parameter("token")
     key = address_block(call.client)
-    call.guesses.check(key)
+    await call.guesses.check(key)
     try:
         actor = await call.store.identify(told.token)
     except Unauthenticated:
-        call.guesses.failed(key)
+        await call.guesses.failed(key)
         raise
     if not actor.may(MOBILE_KEY):
         raise Forbidden
