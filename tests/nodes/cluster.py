@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class Remote(Installation):
     nodes: tuple[Node, ...] = ()
     proxy: Proxy | None = None
     opened: list[httpx.AsyncClient] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
 
     def bare_client(self, token: str | None = None) -> httpx.AsyncClient:
         if self.proxy is not None:
@@ -114,9 +116,16 @@ class Remote(Installation):
 
     def _client(self, base: str, token: str | None, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        made = httpx.AsyncClient(base_url=base, headers=headers, transport=transport, timeout=SECONDS)
+        hooks = {"response": [self._note]}
+        made = httpx.AsyncClient(
+            base_url=base, headers=headers, transport=transport, timeout=SECONDS, event_hooks=hooks
+        )
         self.opened.append(made)
         return made
+
+    async def _note(self, answer: httpx.Response) -> None:
+        if answer.status_code >= 400:
+            self.refused[f"{answer.request.method} {answer.status_code}"] += 1
 
     async def close(self) -> None:
         """Close the clients, and the store beside the nodes."""
@@ -180,9 +189,16 @@ def replicated() -> Iterator[tuple[Cluster, Cluster, Mapping[str, Any]]]:
 @contextmanager
 def before(nodes: tuple[Node, ...], folder: Path) -> Iterator[Proxy]:
     """The project's nginx in front of the nodes. One that does not answer is left out for a second; all clients here
-    come from one address, and may ask as often as they like."""
+    come from one address, and may ask as often as they like.
+
+    Kept connections end within a second, so that none is left idle when a node's notice of two seconds is over.
+    """
     servers = ";\n    server ".join(f"127.0.0.1:{node.port} max_fails=1 fail_timeout=1s" for node in nodes)
-    settings = replaced(NGINX, (r"rate=100r/s", "rate=100000r/s"))
+    settings = replaced(
+        NGINX,
+        (r"rate=100r/s", "rate=100000r/s"),
+        (r"keepalive 64;\n +keepalive_timeout 60s;", "keepalive 64; keepalive_timeout 1s;"),
+    )
     with nginx(servers, folder, settings) as proxy:
         yield proxy
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import random
 import threading
 import time
@@ -28,8 +29,10 @@ class Siege:
     seed: int = 1
     acknowledged: dict[tuple[str, str], bytes] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     over: bool = False
+    _turns: Iterator[int] = field(default_factory=itertools.count)
     _journeys: dict[str, Journey] = field(default_factory=dict)
 
     async def begin(self) -> None:
@@ -53,21 +56,21 @@ class Siege:
     async def _client(self, name: str, n: int) -> None:
         draw, journey = random.Random(self.seed * 100 + n), self._journeys[name]
         mine: list[str] = []
-        for turn in range(10**9):
-            if self.over:
-                return
+        while not self.over:
             await asyncio.sleep(PACE)
             if mine and draw.random() < 0.5:
                 await self._check(name, draw.choice(mine), "downloads")
                 continue
             size = draw.choice((100, 3_000, 20_000, 300_000))
+            turn = next(self._turns)
             head = f"%PDF-1.4 {name} {self.seed} {turn} ".encode()
             file = File(f"{name}-{self.seed}-{turn}.pdf", "application/pdf", head + draw.randbytes(size))
             self.counts["uploads"] += 1
             try:
                 handle = await journey.upload(file)
-            except (httpx.HTTPError, AssertionError, KeyError, ValueError):
+            except (httpx.HTTPError, AssertionError, KeyError, ValueError) as error:
                 self.counts["uploads failed"] += 1
+                self.reasons[_reason(error)] += 1
                 continue
             mine.append(handle)
             self.acknowledged[name, handle] = hashlib.sha256(file.content).digest()
@@ -76,8 +79,9 @@ class Siege:
         self.counts[what] += 1
         try:
             content = await self._journeys[name].download(handle)
-        except (httpx.HTTPError, AssertionError, KeyError, ValueError):
+        except (httpx.HTTPError, AssertionError, KeyError, ValueError) as error:
             self.counts[f"{what} failed"] += 1
+            self.reasons[_reason(error)] += 1
             return False
         if hashlib.sha256(content).digest() != self.acknowledged[name, handle]:
             self.wrong.append(f"{name} {handle}")
@@ -97,8 +101,15 @@ class Siege:
         failed = self.counts["uploads failed"] + self.counts["downloads failed"]
         return (
             f"{len(self.acknowledged)} uploads acknowledged, {self.counts['downloads']} downloads, "
-            f"{failed} of {asked} refused or broken off ({failed / max(1, asked):.2%}), {len(self.wrong)} wrong"
+            f"{failed} of {asked} refused or broken off ({failed / max(1, asked):.2%}) "
+            f"({dict(self.reasons)}, {dict(self.house.refused)}), "
+            f"{len(self.wrong)} wrong"
         )
+
+
+def _reason(error: Exception) -> str:
+    """The kind of failure; of an answer that is none, what the test that looked at it says."""
+    return f"{type(error).__name__} {str(error).splitlines()[0] if str(error) else ''}".strip()
 
 
 async def kill_in_turn(nodes: tuple[Node, ...], seconds: float, every: float) -> int:
