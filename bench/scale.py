@@ -1,11 +1,13 @@
 """What a point read, a page, a name search and an upload cost as the store grows: medians of sequential requests.
 
 For each size a new Holdfast is started on loopback, its catalog filled by bench.seed while it is stopped, and then
-asked one thing at a time over one kept-alive connection. Prints a Markdown table of milliseconds.
+asked one thing at a time over one kept-alive connection. Prints a Markdown table of milliseconds. With --postgres its
+catalog is a new database there, removed afterwards; its size on the disk is told.
 """
 
 import argparse
 import http.client
+import json
 import math
 import random
 import shutil
@@ -14,9 +16,11 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench.client import HOST, SMALL, PeerError, Reply, payload
 from bench.peers import PAGE, SEARCH, Holdfast, Place, fresh_folder
@@ -101,11 +105,35 @@ def operations(connection: OneConnection, holdfast: Holdfast) -> list[Operation]
     ]
 
 
-def measure(rows: int, program: Path, requests: int) -> dict[str, float]:
+@contextmanager
+def database(admin: str | None) -> Iterator[str | None]:
+    """A new database beside the one that a superuser's connection string names."""
+    if admin is None:
+        yield None
+        return
+    import psycopg  # noqa: PLC0415 -- needed with --postgres alone
+
+    name = f"holdfast_scale_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'".encode())
+        try:
+            parts = urlsplit(admin)
+            # Without a host urlunsplit would leave the slashes out.
+            yield f"{parts.scheme}://{parts.netloc}/{name}?{parts.query}"
+            told = f"SELECT pg_database_size('{name}')".encode()
+            say(f"{int(connection.execute(told).fetchall()[0][0]):,} bytes in the database")
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def measure(rows: int, program: Path, requests: int, catalog: str | None) -> dict[str, float]:
     """Medians in milliseconds by operation, for one size."""
     place = Place(fresh_folder(CACHE / "scale"), free_port(), free_port(), rows)
     holdfast = Holdfast(place, program, workers=1)
     server = Server(holdfast, CACHE / "scale.log")
+    if catalog is not None:
+        (place.folder / "data").mkdir()
+        (place.folder / "data" / "holdfast.toml").write_text(f"catalog = {json.dumps(catalog)}\n")
     try:
         holdfast.prepare()
         server.start()
@@ -145,6 +173,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--sizes", default="10000,100000,1000000", help="numbers of attachments (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=200, help="timed requests for each figure (default: 200)")
+    parser.add_argument("--postgres", metavar="URL", help="a superuser's postgresql:// URL (default: SQLite)")
     program = ROOT / ".venv" / "bin" / "holdfast"
     parser.add_argument("--holdfast", type=Path, default=program, help="the program (default: .venv/bin/holdfast)")
     given = parser.parse_args()
@@ -161,7 +190,10 @@ def main() -> int:
     # A terminated run must stop its server too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        medians = [measure(size, given.holdfast.absolute(), given.requests) for size in sizes]
+        medians = []
+        for size in sizes:
+            with database(given.postgres) as catalog:
+                medians.append(measure(size, given.holdfast.absolute(), given.requests, catalog))
     except PeerError as error:
         say(str(error))
         return 1

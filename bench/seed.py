@@ -1,7 +1,8 @@
 """Puts attachment rows straight into the catalog of a Holdfast: `python -m bench.seed --data DIR --rows N`.
 
-Run with the interpreter that has the package. Rows are named seed-0.pdf to seed-(N-1).pdf, of 51,200 bytes each, and
-hang on the record job:bench; they share one stored blob, because the lists that use them never read contents.
+Run with the interpreter that has the package. The catalog is the one that the folder's holdfast.toml names; rows go
+into PostgreSQL by COPY, as a superuser. They are named seed-0.pdf to seed-(N-1).pdf, of 51,200 bytes each, and hang on
+the record job:bench; they share one stored blob, because the lists that use them never read contents.
 """
 
 import argparse
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
+from bench.copying import copy_in
 from holdfast.catalog.sqlite import open_sqlite
-from holdfast.compose import now, open_store
+from holdfast.compose import now, on_postgres, open_store
 from holdfast.core.attachments import NewAttachment
 from holdfast.core.errors import Conflict
 from holdfast.core.identity import uuid7
@@ -22,7 +24,7 @@ from holdfast.core.links import Hook
 from holdfast.core.model import Attachment, Blob, Link, RecordRef, Version
 from holdfast.core.ports import BlobKey, Catalog, LedgerKey, Tx
 from holdfast.core.records import NewRecord
-from holdfast.settings import Settings, local_path
+from holdfast.settings import Settings, load_settings, local_path
 
 RECORD = RecordRef("job", "bench")
 HOOKS = (Hook(RECORD),)
@@ -34,9 +36,12 @@ APART = 2_000
 
 def seed(data: Path, account: str, rows: int) -> None:
     """Insert `rows` attachments into the catalog under `data`, in batches, printing progress to stderr."""
-    settings = Settings(data=data)
+    settings = load_settings(overrides={"data": str(data)})
     model = asyncio.run(furnish(settings, account, (RECORD,), {}, HOOKS, None))
-    asyncio.run(put_in(settings, model, rows, HOOKS))
+    if on_postgres(settings):
+        copy_in(settings.catalog, model, rows, HOOKS, APART)
+    else:
+        asyncio.run(put_in(settings, model, rows, HOOKS))
 
 
 async def furnish(

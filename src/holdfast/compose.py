@@ -1,23 +1,29 @@
 """Settings -> Store. The only file that names adapters."""
 
+import logging
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgspec
 
 from holdfast.blobs.disk import DiskBlobs, open_disk
+from holdfast.blobs.fallback import FallbackBlobs
+from holdfast.catalog.gates import SqliteGate, closure_of
 from holdfast.catalog.inspection import damage_of, migrate_file, versions_of
 from holdfast.catalog.migrations import SchemaTooNew, SchemaVersions
 from holdfast.catalog.snapshots import seal as seal_file
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.errors import HoldfastError
+from holdfast.core.inventory import Closure, Gate
 from holdfast.core.policy import Policy
-from holdfast.core.ports import Catalog
+from holdfast.core.ports import Blobs, Catalog
 from holdfast.core.store import Engines, Store
+from holdfast.core.upkeep.duties import Figure
 from holdfast.media.renditions import CagedRenditions
 from holdfast.media.sniff import sniff
 from holdfast.passwords import Argon2Passwords
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
     from holdfast.catalog.postgres.inspection import DatabaseFacts
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 BACKUP_MARKER = "backup.json"
 """The file that is in a backup's folder once a backup is complete."""
@@ -67,10 +75,12 @@ def now() -> int:
 def open_store(settings: Settings) -> Store:
     """Open the engines that the settings name, bringing the schema up to date. Raises `InstallationError`."""
     _refuse_half_restored(settings)
-    catalog, blobs = _open_catalog(settings), _open_blobs(settings)
+    _heed_closure(settings)
+    catalog, blobs = open_catalog(settings), _open_blobs(settings)
+    served = FallbackBlobs(blobs, open_fallback(settings)) if settings.blobs_fallback else blobs
     engines = Engines(
         catalog=catalog,
-        blobs=blobs,
+        blobs=served,
         passwords=Argon2Passwords(),
         sniff=sniff,
         clock=now,
@@ -79,6 +89,7 @@ def open_store(settings: Settings) -> Store:
         inventory=blobs,
         segments=blobs.segments if isinstance(blobs, DiskBlobs) else None,
         snapshots=catalog if isinstance(catalog, SqliteCatalog) else None,
+        figures=partial(_fallbacks, served),
     )
     policy = Policy(
         upload_limit=int(settings.upload_limit),
@@ -87,6 +98,84 @@ def open_store(settings: Settings) -> Store:
         render_on_upload=settings.render_on_upload,
     )
     return Store(engines, policy)
+
+
+def open_catalog(settings: Settings, *, past_gate: bool = False) -> Catalog:
+    """The catalog that the settings name, alone, made if it is missing; `past_gate`, to fill it while it is closed.
+
+    Raises `InstallationError`.
+    """
+    if on_postgres(settings):
+        from holdfast.catalog.postgres.catalog import open_postgres  # noqa: PLC0415 -- a driver few need
+        from holdfast.catalog.postgres.settings import Limits  # noqa: PLC0415
+
+        limits = Limits(connections=settings.catalog_connections)
+        return _on_database(lambda: open_postgres(settings.catalog, limits, past_gate=past_gate))
+    path = catalog_place(settings)
+    _make_folder(path.parent)
+    try:
+        return open_sqlite(path, past_gate=past_gate)
+    except SchemaTooNew as error:
+        raise InstallationError(f"catalog: {error}") from None
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def _fallbacks(blobs: Blobs) -> tuple[Figure, ...]:
+    told, count = "Contents read from blobs_fallback", blobs.fallbacks if isinstance(blobs, FallbackBlobs) else 0
+    return (Figure("holdfast_fallback_reads", told, "counter", "", {"": count}),)
+
+
+def open_fallback(settings: Settings) -> "DiskBlobs | ObjectBlobs":
+    """The blob store that contents are moved away from. Raises `InstallationError`."""
+    old = msgspec.structs.replace(settings, blobs=settings.blobs_fallback, blobs_fallback="")
+    if not _is_bucket(old.blobs) and not local_path(old.blobs).is_dir():
+        raise InstallationError(f"blobs_fallback: {local_path(old.blobs)}: there is no such folder")
+    return _open_blobs(old)
+
+
+def gate_of(settings: Settings) -> Gate:
+    """The gate of the catalog that the settings name."""
+    if on_postgres(settings):
+        from holdfast.catalog.postgres.gates import PostgresGate  # noqa: PLC0415 -- a driver few need
+
+        return PostgresGate(settings.catalog)
+    return SqliteGate(catalog_place(settings))
+
+
+def closure(settings: Settings) -> Closure | None:
+    """Why the catalog takes no changes; None if it does. Raises `InstallationError`."""
+    if on_postgres(settings):
+        from holdfast.catalog.postgres import gates  # noqa: PLC0415 -- a driver few need
+
+        return _on_database(lambda: gates.closure_of(settings.catalog))
+    path = catalog_place(settings)
+    try:
+        return closure_of(path)
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def may_close(settings: Settings) -> bool:
+    """Whether the catalog can be closed as it was opened: a database, only by the owner of its tables.
+
+    Raises `InstallationError`.
+    """
+    if not on_postgres(settings):
+        return os.access(catalog_place(settings), os.W_OK)
+    from holdfast.catalog.postgres import gates  # noqa: PLC0415 -- a driver few need
+
+    return _on_database(lambda: gates.may_close(settings.catalog))
+
+
+def room(url: str) -> int | None:
+    """Bytes that are free where such a store would lie; None where nobody can say."""
+    if not url.startswith(("file:", "sqlite:")):
+        return None
+    path = local_path(url)
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
 
 
 def open_rows(path: Path) -> SqliteCatalog:
@@ -199,21 +288,20 @@ def _refuse_half_restored(settings: Settings) -> None:
         raise InstallationError(f"data: {settings.data} is being restored; run holdfast restore again to finish it")
 
 
-def _open_catalog(settings: Settings) -> Catalog:
-    if on_postgres(settings):
-        from holdfast.catalog.postgres.catalog import open_postgres  # noqa: PLC0415 -- a driver few need
-        from holdfast.catalog.postgres.settings import Limits  # noqa: PLC0415
+def _heed_closure(settings: Settings) -> None:
+    why = closure(settings)
+    if why is not None and why.state == "filling":
+        raise InstallationError(
+            f"catalog: rows are still being moved here from {why.place}; finish it with holdfast move, run there"
+        )
+    if why is not None:
+        _log.warning("this catalog takes no changes: it %s", said_of(why))
 
-        limits = Limits(connections=settings.catalog_connections)
-        return _on_database(lambda: open_postgres(settings.catalog, limits))
-    path = catalog_place(settings)
-    _make_folder(path.parent)
-    try:
-        return open_sqlite(path)
-    except SchemaTooNew as error:
-        raise InstallationError(f"catalog: {error}") from None
-    except HoldfastError as error:
-        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+def said_of(why: Closure) -> str:
+    """A closure in words, after `it`."""
+    told = {"filling": "is being filled from", "moving": "is being moved to", "moved": "was moved to"}
+    return f"{told[why.state]} {why.place}"
 
 
 def _on_database(work: Callable[[], T]) -> T:
@@ -287,6 +375,7 @@ def diagnose(settings: Settings, open_files: int) -> Iterator[Finding]:
     else:
         yield _check_schema(settings)
         yield from _check_catalog(settings)
+    yield from _check_gate(settings)
     yield _check_blobs(settings)
     if open_files < FEW_FILES:
         yield Finding(
@@ -406,6 +495,20 @@ def _check_catalog(settings: Settings) -> Iterator[Finding]:
         yield Finding("error", "catalog", problem, "Stop the server and restore the catalog from a backup")
     if not problems:
         yield Finding("ok", "catalog", f"{path} is whole")
+
+
+def _check_gate(settings: Settings) -> Iterator[Finding]:
+    try:
+        why = closure(settings)
+    except InstallationError:
+        return
+    if why is not None:
+        remedy = (
+            "Serve from there"
+            if why.state == "moved"
+            else "Run the same holdfast move again, or holdfast move --reopen"
+        )
+        yield Finding("warning", "changes", f"They are refused: the catalog {said_of(why)}", remedy)
 
 
 def _check_blobs(settings: Settings) -> Finding:

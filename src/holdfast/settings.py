@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -71,6 +71,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="Where contents are kept: file:///path, or s3://, gs:// or az://bucket/prefix. "
             "Default: a folder inside data.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    blobs_fallback: Annotated[
+        str,
+        Meta(
+            description="Where contents are read from while holdfast move has not yet brought them to blobs.",
             extra={"secret": True},
         ),
     ] = ""
@@ -205,6 +212,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _check_store("catalog", self.catalog, local="sqlite", remote=("postgresql",))
         _check_store("blobs", self.blobs, local="file", remote=BUCKETS)
         _check_bucket(self.blobs)
+        if self.blobs_fallback:
+            _check_store("blobs_fallback", self.blobs_fallback, local="file", remote=BUCKETS)
+            _check_bucket(self.blobs_fallback)
         _check_s3(self.s3_endpoint, self.s3_encryption, self.s3_encryption_key)
         _check_public_url(self.public_url)
         _check_networks(self.trusted_proxies)
@@ -273,6 +283,13 @@ def read_size(text: str) -> Size:
         return _parse_size(text)
     except ValueError:
         raise SettingsError("size", "expected a size such as 5GiB or 50 MB") from None
+
+
+def store_name(url: str) -> str:
+    """The URL of a catalog or blob store as it may be shown and kept: without user, password and options."""
+    parts = urlsplit(url)
+    host = dict(parse_qsl(parts.query)).get("host", "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2] or host}/{parts.path.lstrip('/')}"
 
 
 def local_path(url: str) -> Path:

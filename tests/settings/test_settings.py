@@ -157,7 +157,7 @@ def test_a_wrong_option_gets_one_line_that_names_it() -> None:
 
 def test_a_store_with_a_password_is_never_repeated() -> None:
     assert "secret" not in refusal(environ={"HOLDFAST_CATALOG": "mysql://u:secret@h/x"})
-    assert [setting.name for setting in describe_settings() if setting.secret] == ["catalog", "blobs"]
+    assert [setting.name for setting in describe_settings() if setting.secret] == ["catalog", "blobs", "blobs_fallback"]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import apsw
 
 from holdfast.catalog.folding import fold, matches
 from holdfast.catalog.rowcodec import path_md5
-from holdfast.core.errors import Conflict, HoldfastError, StorageFull, Unavailable
+from holdfast.core.errors import CLOSED, CLOSED_SECONDS, Conflict, HoldfastError, StorageFull, Unavailable
 
 BUSY_SECONDS = 10.0
 NAP_SECONDS = 0.0005
@@ -93,6 +93,8 @@ def core_error(error: apsw.Error, system_errno: int = 0) -> HoldfastError | apsw
     if isinstance(error, apsw.SQLError | apsw.MisuseError | apsw.RangeError | apsw.MismatchError):
         return error
     if isinstance(error, apsw.ConstraintError):
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_CONSTRAINT_TRIGGER:
+            return Unavailable(CLOSED, retry_after=CLOSED_SECONDS)
         # A missing row that another hangs on shows as a missing value, because its key was looked up in the insert.
         missing = getattr(error, "extendedresult", 0) in (
             apsw.SQLITE_CONSTRAINT_NOTNULL,

@@ -7,6 +7,7 @@ from holdfast.catalog import plans
 from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import Engine, ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
+from holdfast.catalog.kinds import plan_kind
 from holdfast.catalog.statements import Named
 from holdfast.core import ports
 from holdfast.core.model import Figures, Hold, PathScope, Standing, Tally
@@ -54,6 +55,7 @@ _LISTS: Mapping[type[Any], Callable[[Any], Select]] = {
     ports.HistoryQuery: plans.plan_history,
     ports.CountQuery: plans.plan_counts,
     ports.AnswerQuery: plans.plan_answers,
+    ports.KindQuery: plan_kind,
 }
 
 

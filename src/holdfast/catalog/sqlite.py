@@ -15,6 +15,7 @@ import apsw
 
 from holdfast.catalog.compile import Select, Sql
 from holdfast.catalog.connection import connect, core_error
+from holdfast.catalog.gates import past
 from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
 from holdfast.catalog.remembered import Changes, Remembered
@@ -206,8 +207,8 @@ def _surely_scans(query: Query[Any]) -> bool:
     return getattr(query, "window", _NO_WINDOW).offset > DEEP_OFFSET
 
 
-def open_sqlite(path: Path, limits: Limits | None = None) -> SqliteCatalog:
-    """Open the file, make it if it is missing, and bring its schema up to date.
+def open_sqlite(path: Path, limits: Limits | None = None, *, past_gate: bool = False) -> SqliteCatalog:
+    """Open the file, make it if it is missing, and bring its schema up to date; `past_gate`, to fill it while closed.
 
     Raises `SchemaTooNew`, and `Unavailable` when the file cannot be used.
     """
@@ -215,6 +216,8 @@ def open_sqlite(path: Path, limits: Limits | None = None) -> SqliteCatalog:
     writing = connect(path, "write", limits.busy_seconds)
     try:
         migrate(writing, path, known_migrations())
+        if past_gate:
+            past(writing)
         changes = _changes(path)
     except BaseException:
         writing.close()

@@ -9,6 +9,7 @@ from holdfast.cli.accounts import accounts
 from holdfast.cli.backups import backup, restore
 from holdfast.cli.credentials import clients, tokens, users
 from holdfast.cli.maintenance import doctor, migrate, openapi
+from holdfast.cli.moving import move
 from holdfast.cli.serving import serve
 from holdfast.cli.transfer import export_tree, import_tree
 from holdfast.cli.upkeep import collect, verify
@@ -48,6 +49,7 @@ app.command("verify")(verify)
 app.command("collect")(collect)
 app.command("backup")(backup)
 app.command("restore")(restore)
+app.command("move")(move)
 app.command("migrate")(migrate)
 app.command("doctor")(doctor)
 app.command("openapi")(openapi)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -45,3 +45,34 @@ def watched(title: str, items: int | None = None, size: int | None = None) -> It
             progress.update(bar, advance=size, files=done)
 
         yield step
+
+
+class Stages(NamedTuple):
+    """What a move tells its bars: the size of each content, how many rows were looked at, the name of each stage."""
+
+    content: Callable[[int], None]
+    rows: Callable[[int], None]
+    stage: Callable[[str], None]
+
+
+@contextmanager
+def staged(contents: int, size: int, rows: int) -> Iterator[Stages]:
+    """Two bars: for contents of `size` bytes in all, and for the rows of each stage."""
+    with progress_bar() as progress:
+        moved = progress.add_task("Contents", total=size, files=0, of=contents)
+        seen = progress.add_task("Rows", total=rows, files=0, of=rows)
+        counts = {moved: 0, seen: 0}
+
+        def content(size: int) -> None:
+            counts[moved] += 1
+            progress.update(moved, advance=size, files=counts[moved])
+
+        def looked_at(number: int) -> None:
+            counts[seen] += number
+            progress.update(seen, advance=number, files=counts[seen])
+
+        def stage(name: str) -> None:
+            counts[seen] = 0
+            progress.reset(seen, description=f"Rows, {name}")
+
+        yield Stages(content, looked_at, stage)

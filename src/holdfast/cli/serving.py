@@ -87,7 +87,7 @@ def load_application(settings: Settings, notice: "Notice | None" = None) -> "App
         open_metrics=settings.metrics_access == "open",
         shared_rates=settings.workers > 1 or not settings.catalog.startswith("sqlite:"),
         ready=ready,
-        figures=duties.figures,
+        figures=lambda: (*duties.figures(), *store.figures()),
         start=(store.start, *((duties.start,) if settings.upkeep else ())),
         stop=(store.close, duties.stop),
     )

@@ -26,6 +26,12 @@ Callers act on the class, never on the message. Every dialect maps every leaf to
 
 from collections.abc import Mapping
 
+CLOSED = "Changes are refused: this installation is being moved, or was moved, to another place"
+"""What a change is told of a catalog that its gate has closed."""
+
+CLOSED_SECONDS = 5
+"""When such a change may be tried again."""
+
 
 class HoldfastError(Exception):
     """Root of all failures that are answered to a caller.

@@ -86,3 +86,36 @@ class Snapshots(Protocol):
         Raises `StorageFull`, `Unavailable`; nothing is at the path then.
         """
         ...
+
+
+class Closure(msgspec.Struct, frozen=True):
+    """Why a catalog takes no changes. `place` is the other one, as people write it.
+
+    `filling`: rows are still coming from there, and nobody may serve from this one. `moving`: the last rows are on
+    their way there. `moved`: all are there, and nothing here counts any more.
+    """
+
+    state: Literal["filling", "moving", "moved"]
+    place: str
+
+
+class Gate(Protocol):
+    """What keeps every process, of whatever version, from changing a catalog: the engine itself refuses.
+
+    Leases may still be taken.
+    """
+
+    async def closure(self) -> Closure | None:
+        """Why it is closed; None while it is open, or not there."""
+        ...
+
+    async def close(self, why: Closure) -> None:
+        """From here on no row changes, and all that was committed can be read. Closed already, the reason is replaced.
+
+        Raises `Unavailable` when writers do not end, or the role may not do this.
+        """
+        ...
+
+    async def open(self) -> None:
+        """Let changes in again."""
+        ...

@@ -448,6 +448,20 @@ class HistoryQuery(Query[Version], frozen=True):
     window: Window
 
 
+class KindQuery(Query[R_co], frozen=True):
+    """All rows of one kind in the account, trashed ones too, in the order of what never changes in them.
+
+    That is, by kind: accounts and ledgers (the one row), users by e-mail and id, clients by name and id, tokens by
+    `created_at` and id, records by `created_at`, type and id, folders by path, attachments by number, versions by
+    attachment and number, blobs and facts by digest, renditions by source and edge, links by id, events by number,
+    stored answers by `created_at`, actor and key. Leases belong to no account.
+    """
+
+    account: int
+    kind: type[R_co]
+    window: Window
+
+
 class FiguresQuery(Query[Figures], frozen=True):
     """One set of figures, counted from all rows of the account; may take minutes."""
 

@@ -32,13 +32,15 @@ from holdfast.core.ports import (
 )
 from holdfast.core.records import Records
 from holdfast.core.renditions import Renditions, Studio, source_of
+from holdfast.core.upkeep.duties import Figure
 from holdfast.core.upkeep.front import Upkeep
 from holdfast.core.upkeep.stock import Stock
 
 
 class Engines(msgspec.Struct, frozen=True):
     """The adapters that a store stands on. Without a renderer no file has a thumbnail; without an inventory nobody
-    looks for bytes that no row names, without segments none are compacted, without snapshots there is no backup."""
+    looks for bytes that no row names, without segments none are compacted, without snapshots there is no backup.
+    `figures` are what the adapters count."""
 
     catalog: Catalog
     blobs: Blobs
@@ -50,6 +52,7 @@ class Engines(msgspec.Struct, frozen=True):
     inventory: Inventory | None = None
     segments: Segments | None = None
     snapshots: Snapshots | None = None
+    figures: Callable[[], tuple[Figure, ...]] = tuple
 
 
 class Desk:
@@ -174,6 +177,7 @@ class Store:
         self.renew = self._credentials.renew
         self.prolong = self._credentials.prolong
         self.sign_out = self._credentials.sign_out
+        self.figures = engines.figures
 
     def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
         """What the actor may do.

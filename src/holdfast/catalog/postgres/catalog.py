@@ -10,6 +10,7 @@ import psycopg
 
 from holdfast.catalog.lookups import FIXED, KEYS
 from holdfast.catalog.postgres.failures import may_be_tried_again, raised
+from holdfast.catalog.postgres.gates import past
 from holdfast.catalog.postgres.inspection import facts_of
 from holdfast.catalog.postgres.migrations import Unsuitable, migrate_database
 from holdfast.catalog.postgres.reading import Asking, Rows, account_asked, page_of
@@ -190,8 +191,8 @@ def _cause(failure: BaseException | None) -> BaseException | None:
     return failure
 
 
-def open_postgres(dsn: str, limits: Limits | None = None) -> PostgresCatalog:
-    """Open the database and bring its schema up to date.
+def open_postgres(dsn: str, limits: Limits | None = None, *, past_gate: bool = False) -> PostgresCatalog:
+    """Open the database and bring its schema up to date; `past_gate`, to fill it while it is closed.
 
     Raises `SchemaTooNew`, `Unsuitable` when the setting or the database is wrong, `Unavailable`.
     """
@@ -203,4 +204,4 @@ def open_postgres(dsn: str, limits: Limits | None = None) -> PostgresCatalog:
         raise Unsuitable(
             f"the role has not all rights on {', '.join(lacking[:3])}; grant them as docs/postgresql.md says"
         )
-    return PostgresCatalog(dsn, limits or Limits())
+    return PostgresCatalog(past(dsn) if past_gate else dsn, limits or Limits())

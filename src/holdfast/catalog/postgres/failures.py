@@ -5,7 +5,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg import errors
 
-from holdfast.core.errors import Conflict, Invalid, StorageFull, Unavailable
+from holdfast.core.errors import CLOSED, CLOSED_SECONDS, Conflict, Invalid, StorageFull, Unavailable
 
 _AWAY = "The catalog cannot be reached"
 _BUSY = "The catalog is busy with other changes"
@@ -23,6 +23,7 @@ _TOLD: tuple[tuple[type[psycopg.Error], Callable[[], Exception]], ...] = (
     (errors.LockNotAvailable, lambda: Unavailable(_BUSY)),
     (errors.SerializationFailure, lambda: Unavailable(_BUSY)),
     (errors.DeadlockDetected, lambda: Unavailable(_BUSY)),
+    (errors.ObjectNotInPrerequisiteState, lambda: Unavailable(CLOSED, retry_after=CLOSED_SECONDS)),
     (errors.ReadOnlySqlTransaction, lambda: Unavailable(_AWAY)),
     (errors.OperationalError, lambda: Unavailable(_AWAY)),
 )

@@ -1,0 +1,122 @@
+"""Closing a PostgreSQL catalog to changes: triggers that refuse them, whichever server asks.
+
+Making them takes the tables from all writers for a moment: those at work are waited for, and later ones are refused. It
+takes the role that owns the tables. The reason is the comment on one of the triggers.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import errors, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from holdfast.catalog.postgres.migrations import Connection, connected, one_line
+from holdfast.core.errors import Unavailable
+from holdfast.core.inventory import Closure
+
+_TRIGGER = "closed"
+_OPEN = frozenset({"leases", "sessions", "schema_versions"})
+_WAIT_SECONDS = 30
+_TRIES = 5
+_TABLES = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+_TOLD = """
+SELECT obj_description(t.oid, 'pg_trigger') FROM pg_trigger t
+WHERE t.tgrelid = to_regclass('accounts') AND t.tgname = 'closed'
+"""
+_OWNED = """
+SELECT coalesce(
+    bool_and(pg_has_role(current_user, tableowner, 'MEMBER')), has_schema_privilege(current_schema(), 'CREATE')
+)
+FROM pg_tables WHERE schemaname = current_schema()
+"""
+_REFUSE = """
+CREATE OR REPLACE FUNCTION refuse_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE object_not_in_prerequisite_state USING MESSAGE = 'closed';
+END
+$$
+"""
+_CLOSE = """
+CREATE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} FOR EACH STATEMENT
+WHEN (current_setting('holdfast.past_gate', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION refuse_changes()
+"""
+
+
+class PostgresGate:
+    """`Gate` of the catalog in a database."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def closure(self) -> Closure | None:
+        """As `Gate.closure`."""
+        return await asyncio.to_thread(closure_of, self._dsn)
+
+    async def close(self, why: Closure) -> None:
+        """As `Gate.close`."""
+        await asyncio.to_thread(self._set, why)
+
+    async def open(self) -> None:
+        """As `Gate.open`."""
+        await asyncio.to_thread(self._set, None)
+
+    def _set(self, why: Closure | None) -> None:
+        for attempt in range(_TRIES):
+            with connected(self._dsn) as connection:
+                try:
+                    _close(connection, why)
+                    return
+                except errors.DeadlockDetected:
+                    time.sleep(0.1 * attempt)
+                except errors.InsufficientPrivilege:
+                    raise Unavailable(
+                        "Closing the catalog takes the role that owns its tables: move as that role, as for migrate"
+                    ) from None
+                except psycopg.Error as error:
+                    raise Unavailable(f"The catalog was not closed: {one_line(error)}") from error
+        raise Unavailable("The catalog was not closed: its writers were in the way")
+
+
+def closure_of(dsn: str) -> Closure | None:
+    """Why the database is closed; None if it is not. Raises `Unavailable`, `Unsuitable`."""
+    with connected(dsn) as connection:
+        try:
+            rows = connection.execute(_TOLD).fetchall()
+        except psycopg.Error as error:
+            raise Unavailable(one_line(error)) from error
+    return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
+
+
+def may_close(dsn: str) -> bool:
+    """Whether the role of this connection string could close it. Raises `Unavailable`, `Unsuitable`."""
+    with connected(dsn) as connection:
+        try:
+            return bool(connection.execute(_OWNED).fetchall()[0][0])
+        except psycopg.Error as error:
+            raise Unavailable(one_line(error)) from error
+
+
+def past(dsn: str) -> str:
+    """The same connection string for the one who fills a closed catalog."""
+    before: dict[str, Any] = dict(conninfo_to_dict(dsn))
+    return make_conninfo(dsn, options=f"{before.get('options') or ''} -c holdfast.past_gate=on".strip())
+
+
+def _close(connection: Connection, why: Closure | None) -> None:
+    with connection.transaction():
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_SECONDS}s",))
+        tables = [str(name) for (name,) in connection.execute(_TABLES).fetchall() if name not in _OPEN]
+        names = [sql.Identifier(table) for table in tables]
+        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(names)))
+        for name in names:
+            connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(_TRIGGER), name))
+        if why is None:
+            return
+        connection.execute(_REFUSE)
+        for name in names:
+            connection.execute(sql.SQL(_CLOSE).format(name))
+        told = sql.Literal(msgspec.json.encode(why).decode())
+        connection.execute(sql.SQL("COMMENT ON TRIGGER closed ON accounts IS {}").format(told))
