@@ -2,16 +2,18 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import random
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import uvloop
 
-from holdfast.transport.connection import MAX_HEAD, MAX_HEADERS, MAX_WAITING, Event, Patience, Scope
+from holdfast.transport.connection import MAX_HEAD, MAX_HEADERS, MAX_WAITING, Connection, Event, Patience, Scope
 from holdfast.transport.server import Server
 
 Receive = Callable[[], Awaitable[Event]]
@@ -440,6 +442,28 @@ async def test_nothing_is_kept_of_a_connection_that_is_gone() -> None:
             await reader.readexactly(1000)
             writer.transport.abort()
         await emptied(server)
+
+
+async def test_a_connection_that_is_gone_waits_for_no_collector() -> None:
+    """Thousands may come and go before it comes by."""
+    seen: list[weakref.ref[Connection]] = []
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving() as (server, address):
+            for sent in (SCRIPT[-1], b"nonsense\r\n\r\n", b"", SCRIPT[0] * 3, SCRIPT[1][:-3]):
+                _, writer = await asyncio.open_connection(*address)
+                while not server.connections:  # noqa: ASYNC110 seen from outside
+                    await asyncio.sleep(0.01)
+                writer.write(sent)
+                seen += [weakref.ref(each) for each in server.connections]
+                await asyncio.sleep(0.05)
+                writer.close()
+                await emptied(server)
+                await asyncio.sleep(0.01)
+        assert [each() for each in seen] == [None] * len(seen)
+    finally:
+        gc.enable()
 
 
 def test_the_largest_number_of_headers_is_taken() -> None:

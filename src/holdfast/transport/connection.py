@@ -268,7 +268,9 @@ class Connection(asyncio.Protocol):
             if exchange is not None:
                 exchange.wake()
         self._queue.clear()
-        self._receiving = None
+        self._current = self._receiving = None
+        # It and the parser hold each other, and the collector of such pairs comes by seldom.
+        del self._parser
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It still reads the answers to what it has asked."""
@@ -291,7 +293,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if not (self._closing or self._last):
+        if not (self._closing or self._last or self.gone):
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
