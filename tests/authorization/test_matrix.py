@@ -31,8 +31,8 @@ from tests.authorization.table import PUBLIC
 from tests.authorization.tracing import Trace, traced
 from tests.authorization.world import State, World, furnished, nowhere
 from tests.engines.pairs import PAIRS, fresh_pair
-from tests.installation import Installation, installed
-from tests.web.asgi import Client
+from tests.installation import Installation, idle, installed
+from tests.web.asgi import Answer, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -54,6 +54,12 @@ class Stage:
     account: int
     client: Client
     cells: Counter[str] = field(default_factory=Counter)
+
+    async def ask(self, exercise: Exercise, world: World, caller: Caller) -> Answer:
+        """The answer, when all that comes of it is done: a picture is kept after it was given out."""
+        answer = await ask(self.client, exercise, world, caller, self.account)
+        await idle(self.house.store)
+        return answer
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -115,15 +121,15 @@ async def test_the_probe_notices_what_changes(stage: Stage) -> None:
     before = stage.state.digest()
     caller = await stage.callers.of("*", "none", next(each.route for each in exercises()))
     upload = next(each for each in exercises() if each.label == "native POST /v1/attachments")
-    assert (await ask(stage.client, upload, stage.ours, caller, stage.account)).status == 201
+    assert (await stage.ask(upload, stage.ours, caller)).status == 201
     assert stage.state.moved()
     assert stage.state.digest() != before
     stage.state.restore()
     assert not stage.state.moved()
-    assert (await ask(stage.client, upload, stage.nowhere, caller, stage.account)).status == 404
+    assert (await stage.ask(upload, stage.nowhere, caller)).status == 404
     assert not stage.state.moved()
     stage.trace.take()
-    await ask(stage.client, upload, stage.ours, caller, stage.account)
+    await stage.ask(upload, stage.ours, caller)
     assert any("INSERT INTO attachments" in statement for statement in stage.trace.take())
     stage.state.restore()
 
@@ -134,9 +140,9 @@ async def test_a_revoked_token_opens_nothing_from_the_next_request_on(stage: Sta
         secret = await stage.house.token()
         newest = (await credentials.tokens(stage.account, Window(1))).items[0]
         caller = Caller("*", "none", secret, frozenset({"*"}))
-        assert (await ask(stage.client, exercise, stage.ours, caller, stage.account)).status == exercise.row.ok
+        assert (await stage.ask(exercise, stage.ours, caller)).status == exercise.row.ok
         await credentials.revoke(stage.account, newest.id)
-        assert (await ask(stage.client, exercise, stage.ours, caller, stage.account)).status == 401
+        assert (await stage.ask(exercise, stage.ours, caller)).status == 401
         stage.cells["revoked between two requests"] += 1
 
 
@@ -149,7 +155,7 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
             caller = await stage.callers.of(role, scope, form.route)
             wanted = expected(form, caller)
             stage.state.moved()
-            answer = await ask(stage.client, form, stage.ours, caller, stage.account)
+            answer = await stage.ask(form, stage.ours, caller)
             moved = stage.state.moved()
             if form.form != "plain":
                 wanted = Expected(wanted.status)
@@ -177,7 +183,7 @@ async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stag
                 stage.trace.take()
                 stage.state.moved()
                 stage.state.forget()
-                answer = await ask(stage.client, form, world, caller, stage.account)
+                answer = await stage.ask(form, world, caller)
                 statements = stage.trace.take()
                 moved = stage.state.moved()
                 seen.append((told(answer, world), statements, moved))
