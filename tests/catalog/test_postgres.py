@@ -115,7 +115,7 @@ def test_a_migration_that_is_cut_at_any_statement_leaves_nothing_of_itself(empty
     """The backend that runs it is ended at that very statement."""
     for done, step in enumerate(postgres_migrations()):
         found = _statements(step)
-        assert len(found) > 20
+        assert len(found) > (20 if done == 0 else 1)
         for at in range(0, len(found), 3):
             cut = "".join([*found[:at], "SELECT pg_terminate_backend(pg_backend_pid());\n", *found[at:]])
             with pytest.raises(Unavailable):
