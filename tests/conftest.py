@@ -1,5 +1,6 @@
 """What holds for every test of the project."""
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,11 +18,14 @@ hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
-    """A program that ran inside a test has set up logging for its process, which is also that of the next test."""
+def _process_as_it_was() -> Iterator[None]:
+    """A program that ran inside a test has set up logging for its process, which is also that of the next test; and
+    whatever it did to the collector, it has to have taken back."""
     root = logging.getLogger()
     level, handlers = root.level, tuple(root.handlers)
+    collects = gc.isenabled()
     yield
+    assert gc.isenabled() == collects
     root.setLevel(level)
     root.handlers[:] = [handler for handler in root.handlers if handler in handlers]
 

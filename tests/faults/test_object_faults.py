@@ -159,7 +159,10 @@ async def test_parts_that_cannot_be_sent_leave_nothing(
     with pytest.raises(Unavailable):
         await put(blobs, body(LARGE))
     assert object_store.files(bucket) == []
-    assert object_store.incomplete == before
+    async with asyncio.timeout(30):
+        # Parts that were on their way when the upload was given up may arrive after its end.
+        while object_store.incomplete != before:  # noqa: ASYNC110 another process's folder
+            await asyncio.sleep(0.01)
     await blobs.close()
 
 

@@ -41,9 +41,11 @@ def serve(
     ] = False,
 ) -> None:
     """Serve all APIs; the data folder is made on first start. GET /health/ready answers 200 when ready."""
-    gc.disable()
-    settings = read_settings(config, data=data, host=host, port=port, workers=workers)
     with ExitStack() as held:
+        # Nothing of what is loaded until the first request is garbage.
+        gc.disable()
+        held.callback(gc.enable)
+        settings = read_settings(config, data=data, host=host, port=port, workers=workers)
         listening = [held.enter_context(each) for each in _listen(settings)]
         host, port = listening[0].getsockname()[:2]
         settings = read_settings(config, data=data, host=host, port=port, workers=workers)
