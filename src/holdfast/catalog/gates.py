@@ -16,7 +16,7 @@ from holdfast.core.inventory import Closure
 CLOSED = "closed"
 """What the triggers raise; `connection.core_error` says it in the core's words."""
 
-_OPEN = frozenset({"leases", "schema_versions"})
+_OPEN = frozenset({"counts", "leases", "schema_versions"})
 _TABLES = """
 SELECT name FROM pragma_table_list
 WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite~_%' ESCAPE '~'

@@ -48,10 +48,14 @@ class Home(Protocol):
     app: App
     loop: asyncio.AbstractEventLoop
     patience: Patience
-    date: bytes
     connections: "set[Connection]"
     tasks: set[asyncio.Task[None]]
     leaving: bool
+
+    @property
+    def date(self) -> bytes:
+        """The header line that dates an answer."""
+        ...
 
 
 class Exchange:

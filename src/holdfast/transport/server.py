@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
@@ -72,13 +73,23 @@ class Server:
         self.app = app
         self.patience = patience
         self.loop = asyncio.get_running_loop()
-        self.date = b""
+        self._date = b""
+        self._second = 0
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
         self._drain = drain
         self._notice = Notice() if notice is None else notice
         self._told = asyncio.Event()
+
+    @property
+    def date(self) -> bytes:
+        """The line that dates an answer. Of this very second: nothing may be newer (RFC 9110 section 8.8.2.1)."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._date
 
     def stop(self) -> None:
         """Take nothing new, finish what is under way."""
@@ -103,13 +114,9 @@ class Server:
         await lifespan.stop()
 
     async def _tick(self) -> None:
-        """What connections need now and then: the date, and an end for those whose time is over."""
-        second = 0
+        """End the connections whose time is over, now and then."""
         while True:
             now = self.loop.time()
-            if int(now) != second:
-                second = int(now)
-                self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
             for connection in [each for each in self.connections if each.deadline < now]:
                 connection.overdue()
             await asyncio.sleep(TICK)

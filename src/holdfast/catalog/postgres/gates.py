@@ -18,7 +18,7 @@ from holdfast.core.errors import Unavailable
 from holdfast.core.inventory import Closure
 
 _TRIGGER = "closed"
-_OPEN = frozenset({"leases", "sessions", "schema_versions"})
+_OPEN = frozenset({"counts", "leases", "sessions", "schema_versions"})
 _WAIT_SECONDS = 30
 _TRIES = 5
 _TABLES = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
