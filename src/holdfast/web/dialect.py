@@ -133,7 +133,8 @@ class Route:
     """One operation. `path` is a falcon template: `/v1/attachments/{id}`, `/v2/attachment/{rest:path}`.
 
     `keys` are the vendor's permission keys that open this route, `grants` the core's permissions that an actor gets
-    for this one call when it holds one of them. A `GET` answers `HEAD` too. A field never matches an empty segment.
+    for this one call when it holds one of them. A `GET` answers `HEAD` too; it is `fresh` when its answer depends
+    on more than the request, the actor and the catalog, and must be made each time. A field never matches an empty segment.
     """
 
     method: Method
@@ -143,6 +144,7 @@ class Route:
     keys: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
     public: bool = False
+    fresh: bool = False
     summary: str = ""
     operation: Operation = field(default_factory=Operation)
 

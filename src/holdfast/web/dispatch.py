@@ -18,12 +18,14 @@ from falcon.request import RequestOptions
 from falcon.routing import CompiledRouter
 
 from holdfast.core.errors import HoldfastError, Invalid, Malformed, RateLimited, Unauthenticated, Unavailable
+from holdfast.core.model import Actor
 from holdfast.core.store import Store
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Call, Dialect, Route
 from holdfast.web.limits import Counters, Crowd
 from holdfast.web.metrics import Endpoint, Traffic
 from holdfast.web.problems import InternalError, MethodNotAllowed, RouteNotFound, lookup, problem
+from holdfast.web.repeats import Repeats, question
 from holdfast.web.reply import Reply, empty
 from holdfast.web.wire import Aborted, Pace, RawHeaders, Receive, Scope, Send, Wire, closed_after
 
@@ -106,6 +108,7 @@ class Dispatcher:
         self._rates = {dialect.name: wiring.rates.get(dialect.name, dialect.rate) for dialect in dialects}
         self._request_ids = wiring.request_ids
         self._access_log = wiring.access_log
+        self._repeats = Repeats(store.stamp)
         self._request_options = RequestOptions()
         self._request_options.keep_blank_qs_values = True
         self._request_options.auto_parse_qs_csv = False
@@ -216,7 +219,20 @@ class Dispatcher:
         call.route = route
         if not route.public:
             await self._admit(call, endpoint.dialect, route)
+        if route.method == "GET" and not route.fresh and call.identity is not None and call.wire.complete:
+            return self._finished(call, await self._repeated(call, route, call.identity))
         return self._finished(call, await route.handler(call))
+
+    async def _repeated(self, call: Call, route: Route, actor: Actor) -> Reply:
+        stamp = self._repeats.stamp()
+        if stamp is None:
+            return await route.handler(call)
+        asked = question(call.req.scope, actor)
+        reply = self._repeats.recall(asked)
+        if reply is None:
+            reply = await route.handler(call)
+            self._repeats.keep(stamp, asked, reply)
+        return reply
 
     async def _admit(self, call: Call, dialect: Dialect, route: Route) -> None:
         secret = dialect.credential(call.req)
