@@ -118,6 +118,15 @@ async def test_a_row_is_added_saved_and_removed(catalog: Catalog, row: Row, chan
         assert await catalog.get(key) is None
 
 
+async def test_equal_stamps_enclose_no_commit(catalog: Catalog) -> None:
+    contact = rows.record("contact", "1")
+    before = catalog.stamp()
+    assert await catalog.get(RecordKey(1, contact.ref)) is None
+    assert catalog.stamp() == before
+    await catalog.transact(adding([contact]))
+    assert catalog.stamp() is None or catalog.stamp() != before
+
+
 async def test_versions_links_and_events_are_rows_too(catalog: Catalog) -> None:
     version, event = rows.version(ONE), rows.event()
     link = rows.link(ONE, C1, caption="é")

@@ -544,7 +544,7 @@ class Catalog(Rows, Protocol):
         ...
 
     def stamp(self) -> bytes | None:
-        """Equal stamps enclose no commit, of this process or another: what was read under the first would be read again.
+        """Equal stamps enclose no commit, of this process or another: what was read would be read again.
 
         None while somebody commits, and from an engine that cannot tell.
         """

@@ -134,7 +134,8 @@ class Route:
 
     `keys` are the vendor's permission keys that open this route, `grants` the core's permissions that an actor gets
     for this one call when it holds one of them. A `GET` answers `HEAD` too; it is `fresh` when its answer depends
-    on more than the request, the actor and the catalog, and must be made each time. A field never matches an empty segment.
+    on more than the request, the actor and the catalog, so that it must be made each time. A field never matches an
+    empty segment.
     """
 
     method: Method

@@ -301,13 +301,14 @@ class Dispatcher:
             return
         if reply.size is not None:
             headers.append((b"content-length", b"%d" % reply.size))
+        if head:
+            await wire.answer(reply.status, headers, b"")
+            return
+        chunks = body()
         try:
-            if head:
-                await wire.answer(reply.status, headers, b"")
-            else:
-                await wire.stream(reply.status, headers, body, reply.size)
+            await wire.stream(reply.status, headers, chunks, reply.size)
         finally:
-            await closed_after(body)
+            await closed_after(chunks)
 
 
 def header_list(reply: Reply, request_id: str) -> RawHeaders:

@@ -61,10 +61,8 @@ class Repeats:
         return self._replies.get(question)
 
     def keep(self, stamp: bytes, question: Hashable, reply: Reply) -> None:
-        """An answer that was begun under that stamp; it counts if nobody has committed meanwhile."""
-        if not 0 < (size := _size(reply)) <= MOST or stamp != self._stamped or stamp != self._stamp():
-            return
-        if question in self._replies:
+        """An answer begun under that stamp. The next `stamp` forgets it if somebody has committed meanwhile."""
+        if (size := _size(reply)) > MOST or stamp != self._stamped or question in self._replies:
             return
         self._replies[question] = reply
         self._room -= size
@@ -77,5 +75,5 @@ class Repeats:
 
 
 def _size(reply: Reply) -> int:
-    """About what keeping it takes; 0 for one that comes piece by piece, which cannot be kept."""
-    return len(reply.body) + _OVERHEAD if isinstance(reply.body, bytes) else 0
+    """About how many bytes it takes to keep; of a body that comes piece by piece only where it comes from is kept."""
+    return _OVERHEAD + (len(reply.body) if isinstance(reply.body, bytes) else 0)
