@@ -161,7 +161,7 @@ class Dispatcher:
 
     def _seat(self, call: Call, *, upload: bool) -> str | None:
         """Count the request among those that its client has under way. Raises `RateLimited`."""
-        client = self._site.counted(call.req)
+        client = self._site.counted(call.client)
         if client is not None:
             try:
                 self._crowd.enter(client, upload=upload)
@@ -187,6 +187,7 @@ class Dispatcher:
             began,
             perf_counter,
             self._max_body,
+            self._site.client(req),
         )
         return call, failure
 
@@ -217,24 +218,24 @@ class Dispatcher:
                 return self._finished(call, empty(204, headers=(("Allow", endpoint.allow),)))
             raise MethodNotAllowed(endpoint.allow)
         call.route = route
-        if not route.public:
-            await self._admit(call, endpoint.dialect, route)
-        if route.method == "GET" and not route.fresh and call.identity is not None and call.wire.complete:
-            return self._finished(call, await self._repeated(call, route, call.identity))
-        return self._finished(call, await route.handler(call))
-
-    async def _repeated(self, call: Call, route: Route, actor: Actor) -> Reply:
-        stamp = self._repeats.stamp()
+        if route.public:
+            return self._finished(call, await route.handler(call))
+        actor = await self._admit(call, endpoint.dialect)
+        stamp = self._repeats.stamp() if route.method == "GET" and not route.fresh and call.wire.complete else None
         if stamp is None:
-            return await route.handler(call)
+            return self._finished(call, await self._made(call, route, actor))
         asked = question(call.req.scope, actor)
         reply = self._repeats.recall(asked)
         if reply is None:
-            reply = await route.handler(call)
+            reply = await self._made(call, route, actor)
             self._repeats.keep(stamp, asked, reply)
-        return reply
+        return self._finished(call, reply)
 
-    async def _admit(self, call: Call, dialect: Dialect, route: Route) -> None:
+    async def _made(self, call: Call, route: Route, actor: Actor) -> Reply:
+        call.bound_desk = self._store.desk(actor, route.keys, route.grants)
+        return await route.handler(call)
+
+    async def _admit(self, call: Call, dialect: Dialect) -> Actor:
         secret = dialect.credential(call.req)
         if not secret:
             raise Unauthenticated
@@ -245,7 +246,7 @@ class Dispatcher:
             call.quota = quota = self._counters.look((dialect.name, actor.account, actor.id), rate, more=1)
             if quota.remaining < 0:
                 raise RateLimited(quota.retry_after, "Too many requests")
-        call.bound_desk = self._store.desk(actor, route.keys, route.grants)
+        return actor
 
     @staticmethod
     def _finished(call: Call, reply: Reply) -> Reply:
