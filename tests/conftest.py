@@ -39,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_finish() -> None:
+    """Tests and modules stay until the run ends; the collector need not look at them with every full round."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engines" in metafunc.fixturenames:
         whole = metafunc.config.getoption("engines") == "all" or metafunc.definition.get_closest_marker(
