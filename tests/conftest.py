@@ -2,7 +2,10 @@
 
 import gc
 import logging
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -15,6 +18,18 @@ from tests.engines.pairs import PAIRS, fresh_pair
 # A deadline measures the machine, not the code; and a run on main must not fail by the luck of a seed.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
+
+
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure() -> None:
+    """Put what tests write into memory where there is room for it: nothing waits for a disk there, and what is synced
+    is proven by the calls that are made. `PYTEST_DEBUG_TEMPROOT` names another place."""
+    if MEMORY.is_dir() and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        place = os.statvfs(MEMORY)
+        if place.f_bavail * place.f_frsize >= ROOM and not place.f_flag & os.ST_NOEXEC:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = str(MEMORY)
 
 
 @pytest.fixture(autouse=True)
