@@ -1,5 +1,7 @@
 """Holdfast as people start it: its commands, and real server processes on free ports, for tests that need them."""
 
+import atexit
+import functools
 import os
 import signal
 import socket
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import httpx
 import psutil
+
+from tests.prefork import Prefork
 
 _SECONDS = 60
 SOURCES = Path(__file__).parents[1] / "src"
@@ -68,6 +72,8 @@ def attempt(
     *arguments: str | Path, stdin: str = "", within: Sequence[str] = (), settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
+    if not within:
+        return _loaded().run([*map(str, arguments)], stdin, _environment(settings or {}), _SECONDS)
     return subprocess.run(
         [*within, *PROGRAM, *map(str, arguments)],
         input=stdin,
@@ -77,6 +83,14 @@ def attempt(
         timeout=_SECONDS,
         check=False,
     )
+
+
+@functools.cache
+def _loaded() -> Prefork:
+    """Where the commands of this run come from, started at its first use and ended with the process."""
+    made = Prefork(_environment({}))
+    atexit.register(made.close)
+    return made
 
 
 def free_port() -> int:
