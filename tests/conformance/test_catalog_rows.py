@@ -447,6 +447,24 @@ async def test_a_body_may_go_on_after_a_conflict(catalog: Catalog) -> None:
     assert (await catalog.find(AttachmentQuery(1, ALL, where=(Where("property.p", "eq", 1),)))).items == ()
 
 
+async def test_a_body_that_hides_a_move_that_broke_off_fails_all_the_same(catalog: Catalog) -> None:
+    """The folder has moved already when a file of it meets one that was there."""
+    await catalog.transact(adding([rows.ledger(), rows.folder("/a")]))
+    files = [rows.attachment(number, name="x", folder=folder) for number, folder in ((1, "/a"), (2, "/b"))]
+    await catalog.transact(adding(files))
+
+    async def body(tx: Tx) -> None:
+        try:
+            await tx.move(MoveTree(1, "/a", "/b", 10**16, "ada"))
+        except Conflict:
+            return
+
+    with pytest.raises(Conflict):
+        await catalog.transact(body)
+    assert await catalog.get(FolderKey(1, "/a")) is not None
+    assert await catalog.get(FolderKey(1, "/b")) is None
+
+
 async def test_many_bodies_at_once_each_get_their_own_outcome(catalog: Catalog) -> None:
     await catalog.transact(adding([rows.ledger()]))
 

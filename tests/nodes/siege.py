@@ -23,10 +23,14 @@ PACE = 0.05
 
 @dataclass
 class Siege:
-    """What the clients did. `acknowledged` are handles by API, with the digest of what was sent."""
+    """What the clients did. `acknowledged` are handles by API, with the digest of what was sent.
+
+    `pace` is in seconds, from an answer to the client's next request.
+    """
 
     house: Remote
     seed: int = 1
+    pace: float = PACE
     acknowledged: dict[tuple[str, str], bytes] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -57,7 +61,7 @@ class Siege:
         draw, journey = random.Random(self.seed * 100 + n), self._journeys[name]
         mine: list[str] = []
         while not self.over:
-            await asyncio.sleep(PACE)
+            await asyncio.sleep(self.pace)
             if mine and draw.random() < 0.5:
                 await self._check(name, draw.choice(mine), "downloads")
                 continue
@@ -89,11 +93,12 @@ class Siege:
 
     async def lost(self) -> list[str]:
         """What was acknowledged and cannot be had, now that all is well again."""
-        found = []
-        for name, handle in self.acknowledged:
-            if not await self._check(name, handle, "read again"):
-                found.append(f"{name} {handle}")
-        return found
+
+        async def lost_through(name: str) -> list[str]:
+            mine = [handle for api, handle in self.acknowledged if api == name]
+            return [f"{name} {each}" for each in mine if not await self._check(name, each, "read again")]
+
+        return [each for found in await asyncio.gather(*map(lost_through, self._journeys)) for each in found]
 
     def told(self) -> str:
         """In one line."""
@@ -132,7 +137,7 @@ async def stop_in_turn(nodes: tuple[Node, ...]) -> None:
         await asyncio.to_thread(node.stop)
         await asyncio.to_thread(node.start)
         # The proxy leaves out a node that refused it for a second.
-        await asyncio.sleep(2)
+        await asyncio.sleep(1.2)
 
 
 @dataclass(frozen=True)
