@@ -128,7 +128,12 @@ class Remote(Installation):
 
     async def _note(self, answer: httpx.Response) -> None:
         if answer.status_code >= 400:
-            self.refused[f"{answer.request.method} {answer.status_code}"] += 1
+            where = answer.request.url.path.split("/")[1]
+            self.refused[f"{answer.request.method} /{where} {answer.status_code}"] += 1
+
+    def faults(self) -> dict[str, int]:
+        """Answers of 500, which say that the server did not know what to say. Case IQ's API has no 503, and says it."""
+        return {what: n for what, n in self.refused.items() if what.endswith(" 500") and " /api-public " not in what}
 
     async def close(self) -> None:
         """Close the clients, and the store beside the nodes."""

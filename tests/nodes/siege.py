@@ -9,16 +9,22 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 
+from holdfast.core.errors import HoldfastError
 from tests.engines.cutting import Cutter
 from tests.journeys.journey import File, Journey, every_journey
 from tests.nodes.cluster import Node, Remote
 
 PACE = 0.05
 """Seconds between two requests of a client."""
+
+FULL = 500
+"""Files on one parent: a case of Case IQ takes a thousand, and then answers 400."""
+
+_REFUSED = (httpx.HTTPError, HoldfastError, AssertionError, KeyError, ValueError)
 
 
 @dataclass
@@ -38,13 +44,18 @@ class Siege:
     over: bool = False
     _turns: Iterator[int] = field(default_factory=itertools.count)
     _journeys: dict[str, Journey] = field(default_factory=dict)
+    _through: dict[tuple[str, str], Journey] = field(default_factory=dict)
+    _held: Counter[str] = field(default_factory=Counter)
 
     async def begin(self) -> None:
         """Make a parent for the files of each API; nothing is broken yet."""
-        for name, begin in every_journey().items():
-            journey = await begin(self.house)
-            await journey.make_parent()
-            self._journeys[name] = journey
+        for name in every_journey():
+            await self._begin_story(name, self.house)
+
+    async def _begin_story(self, name: str, house: Remote) -> None:
+        journey = await every_journey()[name](house)
+        await journey.make_parent()
+        self._journeys[name], self._held[name] = journey, 0
 
     @asynccontextmanager
     async def load(self) -> AsyncIterator[None]:
@@ -58,8 +69,7 @@ class Siege:
             self.over = False
 
     async def _client(self, name: str, n: int) -> None:
-        draw, journey = random.Random(self.seed * 100 + n), self._journeys[name]
-        mine: list[str] = []
+        draw, mine = random.Random(self.seed * 100 + n), list[str]()
         while not self.over:
             await asyncio.sleep(self.pace)
             if mine and draw.random() < 0.5:
@@ -71,19 +81,25 @@ class Siege:
             file = File(f"{name}-{self.seed}-{turn}.pdf", "application/pdf", head + draw.randbytes(size))
             self.counts["uploads"] += 1
             try:
+                if self._held[name] >= FULL:
+                    # A story begins once in an account.
+                    await self._begin_story(name, replace(self.house, slug=f"{self.house.slug}-{turn}"))
+                journey = self._journeys[name]
                 handle = await journey.upload(file)
-            except (httpx.HTTPError, AssertionError, KeyError, ValueError) as error:
+            except _REFUSED as error:
                 self.counts["uploads failed"] += 1
                 self.reasons[_reason(error)] += 1
                 continue
             mine.append(handle)
+            self._held[name] += 1
+            self._through[name, handle] = journey
             self.acknowledged[name, handle] = hashlib.sha256(file.content).digest()
 
     async def _check(self, name: str, handle: str, what: str) -> bool:
         self.counts[what] += 1
         try:
-            content = await self._journeys[name].download(handle)
-        except (httpx.HTTPError, AssertionError, KeyError, ValueError) as error:
+            content = await self._through[name, handle].download(handle)
+        except _REFUSED as error:
             self.counts[f"{what} failed"] += 1
             self.reasons[_reason(error)] += 1
             return False
