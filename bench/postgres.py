@@ -57,13 +57,14 @@ SOURCE = (
 
 @dataclass(frozen=True)
 class Asked:
-    """What is measured: rows in the catalog, rounds, numbers of processes, and how much work a round is."""
+    """What is measured: numbers of processes, rounds, how much work a round is, and which workloads."""
 
     program: Path
     processes: Sequence[int]
     rounds: int
     scale: Scale
     quick: bool = False
+    keys: Sequence[str] = KEYS
 
 
 class OnPostgres(Holdfast):
@@ -96,10 +97,11 @@ def started(url: str | None) -> Iterator[tuple[str, int | None]]:
 
 def measure(asked: Asked, url: str, postmaster: int | None) -> Results:
     """All rounds on one database, which is asked under `url`."""
+    CACHE.mkdir(parents=True, exist_ok=True)
     place = Place(fresh_folder(CACHE / "postgres"), free_port(), free_port(), asked.scale.rows)
     peer, stock, measures, failures = OnPostgres(place, asked.program, url), Stock(), list[object](), list[str]()
     server = Server(peer, CACHE / "postgres.log", postmaster)
-    works = [work for work in WORKLOADS if work.key in KEYS]
+    works = [work for work in WORKLOADS if work.key in asked.keys]
     try:
         _fill(server)
         for number in range(1, asked.rounds + 1):
@@ -198,7 +200,6 @@ def main() -> int:
     if line := missing_tool_line("wrk"):
         say(f"wrk is not installed. To install it:  {line}")
         return 2
-    CACHE.mkdir(parents=True, exist_ok=True)
     # A terminated run must stop its servers too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
