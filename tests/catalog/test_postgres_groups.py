@@ -193,3 +193,33 @@ async def test_who_waits_too_long_for_a_seat_is_sent_away(monkeypatch: pytest.Mo
         go.set()
         assert await first == 1
         assert await catalog.transact(uploading(1)) == 2
+
+
+async def test_nobody_is_answered_before_the_commit(catalog: PostgresCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    end, early = catalog.end, list[bool]()
+
+    async def watched(talk: Any, spoilt: Exception | None) -> None:
+        # Whoever was answered too soon has run on by now.
+        await asyncio.sleep(0.05)
+        early.extend(call.done() for call in calls)
+        await end(talk, spoilt)
+
+    monkeypatch.setattr(catalog, "end", watched)
+    calls = [asyncio.ensure_future(catalog.transact(uploading(n))) for n in range(AT_ONCE)]
+    assert await asyncio.gather(*calls) == list(range(1, AT_ONCE + 1))
+    assert early == [False] * AT_ONCE
+
+
+async def test_when_a_commit_is_unsure_everybody_hears_so(
+    catalog: PostgresCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = catalog.end
+
+    async def lost(talk: Any, _: Exception | None) -> None:
+        unsure = Unavailable("The catalog did not say whether the change was made")
+        unsure.unsure = True
+        await end(talk, unsure)
+
+    monkeypatch.setattr(catalog, "end", lost)
+    found = await outcomes(catalog, *map(uploading, range(AT_ONCE)))
+    assert [each.unsure for each in found] == [True] * AT_ONCE

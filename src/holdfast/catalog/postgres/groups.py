@@ -18,7 +18,7 @@ from holdfast.core.ports import Key
 
 SEATS: Final = 16
 SECONDS: Final = 0.05
-"""How many bodies a group has at most, and for how long it takes in more."""
+"""How many bodies a group has at most, and for how long it takes in more once the first of them is over."""
 
 
 class Engine(Protocol):
@@ -44,7 +44,7 @@ class Group:
         self.known: dict[Key[Any], Any] = {}
         self.seats = 1
         self.line = line
-        self.until = time.monotonic() + SECONDS
+        self.until: float | None = None
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Most groups end well, or all who sit in them hear of it: nobody has to look.
         self.over.add_done_callback(lambda over: over.cancelled() or over.exception())
@@ -93,7 +93,11 @@ class Groups:
 
         Raises `RunAgain`, and as `Engine.end` does when nobody else was in the group.
         """
-        if spoilt is None and group.seats < SEATS and time.monotonic() < group.until and group.line.call(group):
+        now = time.monotonic()
+        if group.until is None:
+            # Not earlier: the first has waited for the account, which another process may have held.
+            group.until = now + SECONDS
+        if spoilt is None and group.seats < SEATS and now < group.until and group.line.call(group):
             group.seats += 1
         else:
             await self._end(group, spoilt)
