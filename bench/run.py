@@ -221,7 +221,7 @@ class Run:
             "figures": dict(figures),
         }
         self.measures.append(measure)
-        say(f"{_headline(figures)}  ({time.perf_counter() - began:.0f} s)")
+        say(f"{headline(figures)}  ({time.perf_counter() - began:.0f} s)")
 
     def results(self) -> Results:
 
@@ -230,9 +230,7 @@ class Run:
             for key in ("rounds", "quick", "uploads", "seconds", "big_mib", "rows", "workers")
         }
         document = {
-            "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "machine": f"{os.cpu_count()} cores shared by client and server, {platform.system()} {platform.release()}, "
-            f"Python {platform.python_version()}",
+            **today(),
             "options": options,
             "peers": [peer.name for peer in self.peers],
             "versions": {peer.name: peer.version() for peer in self.peers},
@@ -242,7 +240,16 @@ class Run:
         return Results(document)
 
 
-def _headline(figures: Figures) -> str:
+def today() -> dict[str, str]:
+    """When and on what a run is made."""
+    return {
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": f"{os.cpu_count()} cores shared by client and server, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}",
+    }
+
+
+def headline(figures: Figures) -> str:
     wanted = (
         "uploads_s",
         "first_ms",
