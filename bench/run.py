@@ -57,7 +57,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--wide", action="store_true", help="give the FastAPI app every workload, not only W6")
     parser.add_argument(
-        "--workers", type=int, default=2, help="worker processes of Holdfast; W8 always has one (default: 2)"
+        "--workers", type=int, default=2, help="worker processes of Holdfast; W2, W3 and W8 have one (default: 2)"
     )
     parser.add_argument(
         "--holdfast",
@@ -197,6 +197,7 @@ class Run:
 
     def _round(self, where: str, work: Workload, peer: Peer, number: int) -> None:
 
+        workers = peer.fewest if work.for_one else peer.workers
         server, began = Server(peer, CACHE / f"{peer.name}.log"), time.perf_counter()
         task = Task(server, self.scale, self.stocks[peer.name], self.scratch)
         try:
@@ -204,7 +205,7 @@ class Run:
                 seed_once(task)
             say(f"{where}, round {number} of {self.chosen.rounds}, {peer.name} ...", end=" ")
             if work.started:
-                server.start()
+                server.start(workers)
             figures = work.run(task)
         except FAILURES as error:
             self.failures.append(f"{work.key} {peer.name} round {number} failed: {error}")
@@ -212,7 +213,6 @@ class Run:
             return
         finally:
             server.stop()
-        workers = 1 if work.key == "W8" and peer.name == "holdfast" else peer.workers
         measure = {
             "workload": work.key,
             "peer": peer.name,

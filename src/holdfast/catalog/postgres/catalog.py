@@ -109,6 +109,10 @@ class PostgresCatalog:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
+    def stamp(self) -> bytes | None:
+        """None: another node's commit would be heard of too late."""
+        return None
+
     async def close(self) -> None:
         """Finish what is under way and close the connections."""
         if self._running:
