@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from holdfast.catalog.kinds import at_places
+from holdfast.catalog.notes import NOTED
 from holdfast.catalog.reading import Reading
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.catalog.statements import load_statements
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import (
+    AtQuery,
     AttachmentQuery,
     BlobQuery,
     EntryQuery,
@@ -106,6 +109,18 @@ async def test_only_matching_rows_are_read(catalog: SqliteCatalog, query: Query[
     found = steps(catalog, select.rows.text, select.rows.args)
     tables = ("SCAN a", "SCAN l", "SCAN r", "SCAN f", "SCAN c", "SCAN attachments", "SCAN links", "SCAN records")
     assert [step for step in found if step.split(" USING ")[0] in tables] == []
+
+
+PLACED: list[AtQuery[Any]] = [AtQuery(1, kind, (tuple("xyz"[: len(noted.columns)]),)) for kind, noted in NOTED.items()]
+
+
+@pytest.mark.parametrize("query", PLACED, ids=str)
+async def test_rows_of_every_kind_are_looked_up_by_their_place(catalog: SqliteCatalog, query: AtQuery[Any]) -> None:
+    (looked_up,) = at_places(query)
+    found = steps(catalog, looked_up.text, looked_up.args)
+    assert [step for step in found if not step.startswith("SEARCH")] == []
+    # Each by all of its place, and not only by its account.
+    assert not found[0].endswith("(account=?)")
 
 
 @pytest.mark.parametrize(
