@@ -199,7 +199,7 @@ def test_a_used_installation_moves_though_the_move_is_killed(
                         moving.send_signal(signal.SIGKILL)
                         moving.wait()
                 told = run("move", "--data", old.data, *where)
-                assert "counted and digested" in told
+                assert "compared on both sides" in told
             answer = client.post("/v1/attachments", params={"name": "late"}, content=b"late")
             assert (answer.status_code, answer.headers["Retry-After"]) == (CLOSED, "5")
             before = held_by(client)

@@ -168,7 +168,7 @@ async def test_it_is_sealed_only_when_no_note_is_left(place: Place) -> None:
     await place.catalog.transact(adding([rows.event(1)]))
     assert not await place.gate.seal(AWAY)
     assert await place.gate.closure() is None
-    await place.gate.close(MOVING)
+    await place.gate.hold(MOVING)
     assert not await place.gate.seal(AWAY)
     assert await place.gate.closure() == MOVING
     await noted(place.gate)
@@ -185,13 +185,29 @@ async def test_only_the_last_watcher_has_the_notes(place: Place, other: Gate) ->
     seen = await place.gate.seen(ALL)
     await other.watch()
     await place.catalog.transact(adding([rows.event(2), rows.event(3)]))
-    for asked in (place.gate.seen(1), place.gate.forget(seen), place.gate.seal(AWAY)):
+    for asked in (place.gate.seen(1), place.gate.forget(seen), place.gate.hold(MOVING), place.gate.seal(AWAY)):
         with pytest.raises(WatchLost):
             await asked
+    await place.gate.withdraw(AWAY)
+    assert await place.gate.closure() is None
     assert {found for kind, found in await noted(other) if kind is Event} == {(2,), (3,)}
     await other.open()
     with pytest.raises(WatchLost):
         await other.seal(AWAY)
+
+
+async def test_who_watches_next_lets_changes_in_that_the_last_one_held_off(place: Place, other: Gate) -> None:
+    await place.catalog.transact(adding([rows.account(), rows.ledger()]))
+    assert await place.gate.watch() is None
+    await place.gate.hold(MOVING)
+    assert await other.watch() == MOVING
+    assert await place.gate.closure() is None
+    await other.withdraw(None)
+    await place.gate.close(AWAY)
+    assert await other.watch() == AWAY
+    assert await place.gate.closure() == AWAY
+    await other.withdraw(AWAY)
+    assert await place.gate.closure() == AWAY
 
 
 @pytest.fixture

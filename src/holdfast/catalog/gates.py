@@ -50,10 +50,10 @@ class SqliteGate:
         """As `Gate.open`."""
         await asyncio.to_thread(self._change, lambda connection: _set(connection, None))
 
-    async def watch(self) -> None:
+    async def watch(self) -> Closure | None:
         """As `Gate.watch`."""
         self._watcher = secrets.token_hex(16)
-        await asyncio.to_thread(self._change, lambda connection: notes.begin_notes(connection, self._watcher))
+        return await asyncio.to_thread(self._change, self._watch)
 
     async def seen(self, limit: int) -> list[Note]:
         """As `Gate.seen`."""
@@ -63,9 +63,24 @@ class SqliteGate:
         """As `Gate.forget`."""
         await asyncio.to_thread(self._change, lambda connection: self._forget(connection, seen))
 
+    async def hold(self, why: Closure) -> None:
+        """As `Gate.hold`."""
+        await asyncio.to_thread(self._change, lambda connection: self._hold(connection, why))
+
     async def seal(self, why: Closure) -> bool:
         """As `Gate.seal`."""
         return await asyncio.to_thread(self._change, lambda connection: self._seal(connection, why))
+
+    async def withdraw(self, why: Closure | None) -> None:
+        """As `Gate.withdraw`."""
+        await asyncio.to_thread(self._change, lambda connection: self._withdraw(connection, why))
+
+    def _watch(self, connection: apsw.Connection) -> Closure | None:
+        why = _closure(connection)
+        if why is not None and why.state == "moving":
+            _set(connection, None)
+        notes.begin_notes(connection, self._watcher)
+        return why
 
     def _read(self, connection: apsw.Connection, limit: int) -> list[Note]:
         self._see_that_it_is_ours(connection)
@@ -75,12 +90,20 @@ class SqliteGate:
         self._see_that_it_is_ours(connection)
         notes.drop_notes(connection, seen)
 
+    def _hold(self, connection: apsw.Connection, why: Closure) -> None:
+        self._see_that_it_is_ours(connection)
+        _set(connection, why, keep_notes=True)
+
     def _seal(self, connection: apsw.Connection, why: Closure) -> bool:
         self._see_that_it_is_ours(connection)
         if notes.read_notes(connection, 1):
             return False
         _set(connection, why)
         return True
+
+    def _withdraw(self, connection: apsw.Connection, why: Closure | None) -> None:
+        if notes.watcher_of(connection) == self._watcher:
+            _set(connection, why)
 
     def _see_that_it_is_ours(self, connection: apsw.Connection) -> None:
         if notes.watcher_of(connection) != self._watcher:
@@ -105,12 +128,9 @@ def closure_of(path: Path) -> Closure | None:
     with translated():
         connection = connect(path, "read")
         try:
-            if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_VIEW,)).fetchall():
-                return None
-            told = connection.execute(f"SELECT told FROM {_VIEW}").get  # noqa: S608 -- a constant
+            return _closure(connection)
         finally:
             connection.close()
-    return msgspec.json.decode(str(told), type=Closure)
 
 
 def is_watched(path: Path) -> bool:
@@ -130,7 +150,14 @@ def past(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
 
 
-def _set(connection: apsw.Connection, why: Closure | None) -> None:
+def _closure(connection: apsw.Connection) -> Closure | None:
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (_VIEW,)).fetchall():
+        return None
+    told = connection.execute(f"SELECT told FROM {_VIEW}").get  # noqa: S608 -- a constant
+    return msgspec.json.decode(str(told), type=Closure)
+
+
+def _set(connection: apsw.Connection, why: Closure | None, *, keep_notes: bool = False) -> None:
     connection.execute(f"DROP VIEW IF EXISTS {_VIEW}")
     for table in _closable(connection):
         for verb in _VERBS:
@@ -143,7 +170,7 @@ def _set(connection: apsw.Connection, why: Closure | None) -> None:
     if why is not None:
         told = msgspec.json.encode(why).decode().replace("'", "''")
         connection.execute(f"CREATE VIEW {_VIEW} AS SELECT '{told}' AS told")
-    if why is None or why.state != "moving":
+    if not keep_notes:
         notes.end_notes(connection)
 
 

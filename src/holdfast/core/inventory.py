@@ -128,8 +128,7 @@ class Gate(Protocol):
     async def close(self, why: Closure) -> None:
         """From here on no row changes, and all that was committed can be read. Closed already, the reason is replaced.
 
-        Closed for `moving`, notes are kept; for another reason, nobody watches any more. Raises `Unavailable` when
-        writers do not end, or the role may not do this.
+        Nobody watches any more. Raises `Unavailable` when writers do not end, or the role may not do this.
         """
         ...
 
@@ -137,11 +136,11 @@ class Gate(Protocol):
         """Let changes in again. Nobody watches any more."""
         ...
 
-    async def watch(self) -> None:
+    async def watch(self) -> Closure | None:
         """From here on every change of a row is noted in its own transaction, by whatever process; earlier notes go.
 
-        What was committed before can be read. Versions of an attachment that goes leave no note of their own. Raises
-        `Unavailable` as `close` does.
+        What was committed before can be read. Closed for `moving`, it is opened: who closed it watches no more. Gives
+        why it was closed. Versions of an attachment that goes leave no note of their own. Raises as `close` does.
         """
         ...
 
@@ -153,9 +152,17 @@ class Gate(Protocol):
         """Drop these notes. A row that has changed again has another one. Raises `WatchLost`."""
         ...
 
+    async def hold(self, why: Closure) -> None:
+        """As `close`, and the notes are kept. Raises `WatchLost`."""
+        ...
+
     async def seal(self, why: Closure) -> bool:
-        """Close it, in one step with a look that no note is left; False, and nothing done, if there is one.
+        """As `close`, in one step with a look that no note is left; False, and nothing done, if there is one.
 
         Raises `WatchLost`.
         """
+        ...
+
+    async def withdraw(self, why: Closure | None) -> None:
+        """Watch no more, and leave it closed for that reason, or open; nothing happens if it is not we who watch."""
         ...

@@ -71,10 +71,10 @@ class PostgresGate:
         """As `Gate.open`."""
         await asyncio.to_thread(self._change, lambda connection: _close(connection, None))
 
-    async def watch(self) -> None:
+    async def watch(self) -> Closure | None:
         """As `Gate.watch`."""
         self._watcher = secrets.token_hex(16)
-        await asyncio.to_thread(self._change, self._watch)
+        return await asyncio.to_thread(self._change, self._watch)
 
     async def seen(self, limit: int) -> list[Note]:
         """As `Gate.seen`."""
@@ -84,13 +84,25 @@ class PostgresGate:
         """As `Gate.forget`."""
         await asyncio.to_thread(self._change, lambda connection: self._forget(connection, seen))
 
+    async def hold(self, why: Closure) -> None:
+        """As `Gate.hold`."""
+        await asyncio.to_thread(self._change, lambda connection: self._hold(connection, why))
+
     async def seal(self, why: Closure) -> bool:
         """As `Gate.seal`."""
         return await asyncio.to_thread(self._change, lambda connection: self._seal(connection, why))
 
-    def _watch(self, connection: Connection) -> None:
+    async def withdraw(self, why: Closure | None) -> None:
+        """As `Gate.withdraw`."""
+        await asyncio.to_thread(self._change, lambda connection: self._withdraw(connection, why))
+
+    def _watch(self, connection: Connection) -> Closure | None:
         _take(connection)
+        why = _closure(connection)
+        if why is not None and why.state == "moving":
+            _close(connection, None)
         notes.begin_notes(connection, self._watcher)
+        return why
 
     def _read(self, connection: Connection, limit: int) -> list[Note]:
         self._see_that_it_is_ours(connection)
@@ -100,6 +112,11 @@ class PostgresGate:
         self._see_that_it_is_ours(connection)
         notes.drop_notes(connection, seen)
 
+    def _hold(self, connection: Connection, why: Closure) -> None:
+        _take(connection)
+        self._see_that_it_is_ours(connection)
+        _close(connection, why, keep_notes=True)
+
     def _seal(self, connection: Connection, why: Closure) -> bool:
         _take(connection)
         self._see_that_it_is_ours(connection)
@@ -107,6 +124,11 @@ class PostgresGate:
             return False
         _close(connection, why)
         return True
+
+    def _withdraw(self, connection: Connection, why: Closure | None) -> None:
+        _take(connection)
+        if notes.watcher_of(connection) == self._watcher:
+            _close(connection, why)
 
     def _see_that_it_is_ours(self, connection: Connection) -> None:
         if not notes.held(connection) or notes.watcher_of(connection) != self._watcher:
@@ -133,10 +155,9 @@ def closure_of(dsn: str) -> Closure | None:
     """Why the database is closed; None if it is not. Raises `Unavailable`, `Unsuitable`."""
     with connected(dsn) as connection:
         try:
-            rows = connection.execute(_TOLD).fetchall()
+            return _closure(connection)
         except psycopg.Error as error:
             raise Unavailable(one_line(error)) from error
-    return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
 
 
 def is_watched(dsn: str) -> bool:
@@ -172,11 +193,16 @@ def _take(connection: Connection) -> list[sql.Identifier]:
     return names
 
 
-def _close(connection: Connection, why: Closure | None) -> None:
+def _closure(connection: Connection) -> Closure | None:
+    rows = connection.execute(_TOLD).fetchall()
+    return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
+
+
+def _close(connection: Connection, why: Closure | None, *, keep_notes: bool = False) -> None:
     names = _take(connection)
     for name in names:
         connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(_TRIGGER), name))
-    if why is None or why.state != "moving":
+    if not keep_notes:
         notes.end_notes(connection)
     if why is None:
         return
