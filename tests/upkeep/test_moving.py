@@ -142,13 +142,13 @@ async def test_what_changes_meanwhile_comes_along(ends: Ends) -> None:
 
     async def meanwhile(number: int) -> None:
         if number < 16 and await ends.source.gate.closure() is None:
-            await _change_something(ends.source, draw, number)
+            await change_something(ends.source, draw, number)
 
     await ends.move(target=Troubled(ends.target.past, meanwhile)).run()
     assert await contents(ends.target.catalog, 1) == await contents(ends.source.catalog, 1)
 
 
-async def _change_something(place: Place, draw: random.Random, number: int) -> None:
+async def change_something(place: Place, draw: random.Random, number: int) -> None:
     found = await contents(place.catalog, 1)
     attachments: list[Attachment] = found[Attachment]
     first = draw.choice(attachments)
@@ -199,7 +199,7 @@ async def test_a_move_that_broke_off_is_begun_again(small: Ends, at: int) -> Non
     why = await small.target.gate.closure()
     assert why is not None
     assert why.state == "filling"
-    await _change_something(small.source, random.Random(at), at)
+    await change_something(small.source, random.Random(at), at)
     await small.move().run()
     assert await contents(small.target.catalog, 1) == await contents(small.source.catalog, 1)
 
@@ -216,7 +216,7 @@ async def test_a_move_that_died_behind_the_closed_gate_is_begun_again(ends: Ends
 async def test_there_and_back_again_brings_what_changed_there(ends: Ends) -> None:
     await fill(ends.source.catalog, 1)
     await ends.move().run()
-    await _change_something(ends.target, random.Random(5), 5)
+    await change_something(ends.target, random.Random(5), 5)
     await ends.back().run()
     assert await contents(ends.source.catalog, 1) == await contents(ends.target.catalog, 1)
     assert await ends.source.gate.closure() is None
