@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import pytest
@@ -336,6 +336,28 @@ async def test_a_move_that_fails_at_a_step_leaves_the_source_as_it_was(ends: End
         await broken.run()
     assert await ends.source.gate.closure() is None
     await change_something(ends.source, random.Random(2), 2)
+    await again(ends).run()
+    assert await contents(ends.target.catalog, 1) == await contents(ends.source.catalog, 1)
+
+
+async def test_a_row_that_the_target_loses_at_the_end_is_missed(ends: Ends) -> None:
+    await fill(ends.source.catalog, 1)
+
+    class Liar(ObservedCatalog):
+        async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
+            if await ends.source.gate.closure() is None:
+                return await super().transact(body)
+            lost: Any = None
+            return cast(T, lost)
+
+    async def before(call: str) -> None:
+        if call == "hold":
+            await several(ends.source, 1000)
+
+    gate = ObservedGate(ends.source.gate, before)
+    with pytest.raises(Mismatch, match="Attachment, Event, Link"):
+        await ends.move(target=Liar(ends.target.past), source_gate=gate).run()
+    assert await ends.source.gate.closure() is None
     await again(ends).run()
     assert await contents(ends.target.catalog, 1) == await contents(ends.source.catalog, 1)
 
