@@ -238,7 +238,9 @@ def test_a_catalog_that_is_only_half_filled_is_not_served(simple: Stores, grown:
         moving.wait()
     refused = attempt("verify", "--data", grown.data)
     assert (refused.returncode, "still being moved here" in refused.stderr) == (2, True)
+    assert "noted for a move" in attempt("doctor", "--data", simple.data).stdout
     assert "changes are let in" in run("move", "--data", simple.data, "--reopen")
+    assert "noted for a move" not in attempt("doctor", "--data", simple.data).stdout
     run("move", "--data", simple.data, *where, "--rate", "1GiB")
     assert "all is well" in run("verify", "--data", grown.data)
 

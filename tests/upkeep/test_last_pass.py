@@ -362,6 +362,20 @@ async def test_a_row_that_the_target_loses_at_the_end_is_missed(ends: Ends) -> N
     assert await contents(ends.target.catalog, 1) == await contents(ends.source.catalog, 1)
 
 
+async def test_an_attachment_that_would_come_behind_later_ones_is_refused(small: Ends) -> None:
+    """Lists of the target would have it in the wrong place."""
+    await fill(small.source.catalog, 1)
+
+    async def before(call: str) -> None:
+        if call == "hold":
+            await small.target.past.transact(adding([rows.attachment(900, id="stranger")]))
+            await small.source.catalog.transact(adding([rows.attachment(500, id="new")]))
+
+    with pytest.raises(NotACopy, match="empty it"):
+        await small.move(source_gate=ObservedGate(small.source.gate, before)).run()
+    assert await small.source.gate.closure() is None
+
+
 # ---------------------------------------------------------------- who else is about
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import apsw
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from holdfast.catalog.gates import SqliteGate, is_watched
 from holdfast.catalog.notes import NOTED
@@ -274,6 +275,16 @@ async def test_ordinary_servers_start_and_write_while_the_owner_watches() -> Non
         assert where(rows.account(), rows.event(1)) <= await noted(gate)
         await early.close()
         await late.close()
+
+
+async def test_a_table_of_a_watched_database_is_not_emptied_unnoticed() -> None:
+    with fresh_database() as dsn:
+        gate, name = PostgresGate(dsn), str(conninfo_to_dict(dsn)["dbname"])
+        await gate.watch()
+        with pytest.raises(ObjectNotInPrerequisiteState, match="being moved"):
+            server().execute("TRUNCATE events", name)
+        await gate.open()
+        server().execute("TRUNCATE events", name)
 
 
 async def test_rows_are_found_by_their_places(place: Place) -> None:
