@@ -27,11 +27,11 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph mutants bench docs lock parts clean
+.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph mutants bench bench-scale docs lock parts clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  %-11s %s\n' "$$name" "$$text"; done
 	@echo; echo 'Settings of serve: DATA=$(DATA) HOST=$(HOST) PORT=$(PORT). Arguments for pytest, bench and lock: ARGS, LOCK_FLAGS.'
 
 serve: $(VENV)/.run ## set up, then start the server with demo records on $(HOST):$(PORT)
@@ -95,6 +95,9 @@ mutants: $(VENV)/.test parts ## break the safety code in a hundred places and se
 
 bench: $(VENV)/.test ## measure the server beside its peers and print the ratios
 	$(BIN)/python -m bench.run $(ARGS)
+
+bench-scale: $(VENV)/.test parts ## measure one node on PostgreSQL with 1, 2 and 4 processes, beside published figures
+	$(BIN)/python -m bench.postgres $(ARGS)
 
 docs: $(VENV)/.test ## write the generated pages of docs/ anew
 	$(BIN)/python docs/generate.py

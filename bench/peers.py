@@ -48,6 +48,11 @@ class Peer:
         return self.place.port
 
     @property
+    def fewest(self) -> int:
+        """Worker processes where one client at a time is served."""
+        return self.workers
+
+    @property
     def folder(self) -> Path:
         return self.place.folder
 
@@ -106,6 +111,10 @@ class Holdfast(Peer):
         super().__init__(place)
         self.program = program
         self.workers = workers
+
+    @property
+    def fewest(self) -> int:
+        return 1
 
     def missing(self) -> str | None:
         return None if self.program.exists() else "make serve"

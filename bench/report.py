@@ -93,6 +93,12 @@ class Results:
     def peers(self) -> list[str]:
         return list(self.document["peers"])
 
+    @property
+    def compared(self) -> list[tuple[str, str]]:
+        """The pairs whose ratios are told: what is above, and what is below the line."""
+        others = [peer for peer in self.peers if peer != OURS] if OURS in self.peers else []
+        return [(above, below) for above, below in self.document.get("compared", [(OURS, peer) for peer in others])]
+
     def values(self, workload: str, peer: str, key: str) -> list[Any]:
         measures = self.document["measures"]
         chosen = (each for each in measures if each["workload"] == workload and each["peer"] == peer)
@@ -126,11 +132,16 @@ def _number(value: float | str | None) -> str:
 def _cell(results: Results, line: Line, peer: str) -> str:
     shown = _number(results.middle(line.workload, peer, line.key))
     beside = results.middle(line.workload, peer, line.beside) if line.beside else None
-    return shown if beside is None else f"{shown} ({_number(beside)} {line.unit})"
+    if beside is None or line.beside is None:
+        return shown
+    # What the server's database spent on each request, where it was watched.
+    database = results.middle(line.workload, peer, line.beside.replace("cpu_us", "database_us"))
+    added = "" if database is None or line.unit != "µs" else f" + {_number(database)}"
+    return f"{shown} ({_number(beside)}{added} {line.unit})"
 
 
-def _ratio(results: Results, line: Line, peer: str) -> str:
-    ours, theirs = (results.middle(line.workload, name, line.key) for name in (OURS, peer))
+def _ratio(results: Results, line: Line, above: str, below: str) -> str:
+    ours, theirs = (results.middle(line.workload, name, line.key) for name in (above, below))
     if line.key in WITHOUT_RATIO or not isinstance(ours, float) or not isinstance(theirs, float) or theirs == 0:
         return "–"
     return f"{ours / theirs:.2f}" + (" ↓" if line.less_is_better else "")
@@ -138,13 +149,13 @@ def _ratio(results: Results, line: Line, peer: str) -> str:
 
 def table(results: Results) -> list[list[str]]:
     peers, options = results.peers, results.document["options"]
-    others = [peer for peer in peers if peer != OURS] if OURS in peers else []
-    rows = [["", "work", *peers, *(f"{OURS}/{peer}" for peer in others), "workers"]]
+    pairs = results.compared
+    rows = [["", "work", *peers, *(f"{above}/{below}" for above, below in pairs), "workers"]]
     words = {"rows": f"{options['rows']:,}", "big": _size(int(options["big_mib"]))}
     for line in LINES:
         cells = [_cell(results, line, peer) for peer in peers]
         if any(cell != "–" for cell in cells):
-            ratios = [_ratio(results, line, peer) for peer in others]
+            ratios = [_ratio(results, line, *pair) for pair in pairs]
             rows.append([line.workload, line.title.format(**words), *cells, *ratios, results.workers(line.workload)])
     return rows
 

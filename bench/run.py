@@ -57,7 +57,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--wide", action="store_true", help="give the FastAPI app every workload, not only W6")
     parser.add_argument(
-        "--workers", type=int, default=2, help="worker processes of Holdfast; W8 always has one (default: 2)"
+        "--workers", type=int, default=2, help="worker processes of Holdfast; W2, W3 and W8 have one (default: 2)"
     )
     parser.add_argument(
         "--holdfast",
@@ -197,6 +197,7 @@ class Run:
 
     def _round(self, where: str, work: Workload, peer: Peer, number: int) -> None:
 
+        workers = peer.fewest if work.for_one else peer.workers
         server, began = Server(peer, CACHE / f"{peer.name}.log"), time.perf_counter()
         task = Task(server, self.scale, self.stocks[peer.name], self.scratch)
         try:
@@ -204,7 +205,7 @@ class Run:
                 seed_once(task)
             say(f"{where}, round {number} of {self.chosen.rounds}, {peer.name} ...", end=" ")
             if work.started:
-                server.start()
+                server.start(workers)
             figures = work.run(task)
         except FAILURES as error:
             self.failures.append(f"{work.key} {peer.name} round {number} failed: {error}")
@@ -212,7 +213,6 @@ class Run:
             return
         finally:
             server.stop()
-        workers = 1 if work.key == "W8" and peer.name == "holdfast" else peer.workers
         measure = {
             "workload": work.key,
             "peer": peer.name,
@@ -221,7 +221,7 @@ class Run:
             "figures": dict(figures),
         }
         self.measures.append(measure)
-        say(f"{_headline(figures)}  ({time.perf_counter() - began:.0f} s)")
+        say(f"{headline(figures)}  ({time.perf_counter() - began:.0f} s)")
 
     def results(self) -> Results:
 
@@ -230,9 +230,7 @@ class Run:
             for key in ("rounds", "quick", "uploads", "seconds", "big_mib", "rows", "workers")
         }
         document = {
-            "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            "machine": f"{os.cpu_count()} cores shared by client and server, {platform.system()} {platform.release()}, "
-            f"Python {platform.python_version()}",
+            **today(),
             "options": options,
             "peers": [peer.name for peer in self.peers],
             "versions": {peer.name: peer.version() for peer in self.peers},
@@ -242,7 +240,16 @@ class Run:
         return Results(document)
 
 
-def _headline(figures: Figures) -> str:
+def today() -> dict[str, str]:
+    """When and on what a run is made."""
+    return {
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": f"{os.cpu_count()} cores shared by client and server, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}",
+    }
+
+
+def headline(figures: Figures) -> str:
     wanted = (
         "uploads_s",
         "first_ms",

@@ -29,6 +29,7 @@ class Usage:
     server_cores: float = 0.0
     other_cores: float = 0.0
     server_cpu_s: float = 0.0
+    database_cpu_s: float | None = None
 
     def figures(self) -> dict[str, float]:
         return {
@@ -38,11 +39,21 @@ class Usage:
             "other_cores": round(self.other_cores, 2),
         }
 
+    def cpu_us(self, requests: int) -> dict[str, float]:
+        """Processor time of the server for each request and, if it has a database beside it, of that."""
+        spent = {"cpu_us": self.server_cpu_s}
+        if self.database_cpu_s is not None:
+            spent["database_us"] = self.database_cpu_s
+        return {key: round(seconds / requests * 1e6, 1) for key, seconds in spent.items()}
+
 
 class Server:
-    def __init__(self, peer: Peer, log: Path) -> None:
+    """`database` is the first process of the database server that the peer asks, if there is one to be watched."""
+
+    def __init__(self, peer: Peer, log: Path, database: int | None = None) -> None:
         self.peer = peer
         self.log = log
+        self.database = database
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, workers: int | None = None) -> float:
@@ -90,25 +101,15 @@ class Server:
 
     def pids(self) -> list[int]:
         """The started process, all below it, and whatever else is in its session."""
-        if self.process is None:
-            return []
-        parents: dict[int, int] = {}
-        family = {self.process.pid}
-        for pid, fields in _all_stats():
-            parents[pid] = int(fields[1])
-            if int(fields[3]) == self.process.pid:
-                family.add(pid)
-        grown = True
-        while grown:
-            below = {pid for pid, parent in parents.items() if parent in family}
-            grown = not below <= family
-            family |= below
-        return sorted(family)
+        return [] if self.process is None else sorted(_family(self.process.pid))
 
     def cpu_seconds(self) -> float:
         """User and system time of all processes, with that of children which ended and were waited for."""
-        family = set(self.pids())
-        return sum(sum(map(int, fields[11:15])) for pid, fields in _all_stats() if pid in family) / TICK
+        return 0.0 if self.process is None else _cpu_seconds(self.process.pid)
+
+    def database_cpu_seconds(self) -> float | None:
+        """As `cpu_seconds`, of the database beside it; None if there is none to be watched."""
+        return None if self.database is None else _cpu_seconds(self.database)
 
     def memory_mib(self) -> dict[str, float]:
         totals = {"rss_mib": 0.0, "pss_mib": 0.0}
@@ -146,6 +147,26 @@ def _all_stats() -> Iterator[tuple[int, list[str]]]:
                 yield int(entry.name), Path(entry.path, "stat").read_text().rpartition(")")[2].split()
 
 
+def _family(first: int) -> set[int]:
+    parents: dict[int, int] = {}
+    family = {first}
+    for pid, fields in _all_stats():
+        parents[pid] = int(fields[1])
+        if int(fields[3]) == first:
+            family.add(pid)
+    grown = True
+    while grown:
+        below = {pid for pid, parent in parents.items() if parent in family}
+        grown = not below <= family
+        family |= below
+    return family
+
+
+def _cpu_seconds(first: int) -> float:
+    family = _family(first)
+    return sum(sum(map(int, fields[11:15])) for pid, fields in _all_stats() if pid in family) / TICK
+
+
 def machine_busy_seconds() -> float:
     fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / TICK
@@ -153,20 +174,23 @@ def machine_busy_seconds() -> float:
 
 @contextlib.contextmanager
 def measured(server: Server) -> Iterator[Usage]:
-    """Cores used by this client (and wrk), by the server, and by the rest of the machine."""
+    """Cores used by this client (and wrk), by the server, by the database beside it, and by the rest of the machine."""
 
     def own() -> float:
         spent = os.times()
         return spent.user + spent.system + spent.children_user + spent.children_system
 
-    usage = Usage()
+    usage, asked = Usage(), server.database_cpu_seconds()
     busy, client, served, began = machine_busy_seconds(), own(), server.cpu_seconds(), time.perf_counter()
     yield usage
     usage.seconds = time.perf_counter() - began
     busy, client, served = machine_busy_seconds() - busy, own() - client, server.cpu_seconds() - served
+    stored = 0.0
+    if asked is not None:
+        usage.database_cpu_s = stored = (server.database_cpu_seconds() or 0.0) - asked
     usage.client_cores = client / usage.seconds
     usage.server_cores = served / usage.seconds
-    usage.other_cores = max(0.0, busy - client - served) / usage.seconds
+    usage.other_cores = max(0.0, busy - client - served - stored) / usage.seconds
     usage.server_cpu_s = served
 
 

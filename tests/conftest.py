@@ -2,7 +2,10 @@
 
 import gc
 import logging
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -14,7 +17,20 @@ from tests.engines.pairs import PAIRS, fresh_pair
 
 # A deadline measures the machine, not the code; and a run on main must not fail by the luck of a seed.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("project")
+hypothesis.settings.register_profile("whole", hypothesis.settings.get_profile("project"), max_examples=250)
+
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Settle how many examples are tried, and where tests write: into memory where there is room for it. Nothing waits
+    for a disk there, and what is synced is proven by the calls that are made. `PYTEST_DEBUG_TEMPROOT` names another
+    place."""
+    hypothesis.settings.load_profile("whole" if config.getoption("engines") == "all" else "project")
+    if MEMORY.is_dir() and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        place = os.statvfs(MEMORY)
+        if place.f_bavail * place.f_frsize >= ROOM and not place.f_flag & os.ST_NOEXEC:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = str(MEMORY)
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="some",
         help="take suites that are long on few pairs of engines, in part (the default), or on all of them and whole",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Tests and modules stay until the run ends; the collector need not look at them with every full round."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

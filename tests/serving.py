@@ -1,8 +1,11 @@
 """Holdfast as people start it: its commands, and real server processes on free ports, for tests that need them."""
 
+import atexit
+import functools
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -13,6 +16,8 @@ from pathlib import Path
 
 import httpx
 import psutil
+
+from tests.prefork import Prefork
 
 _SECONDS = 60
 SOURCES = Path(__file__).parents[1] / "src"
@@ -43,7 +48,7 @@ class Served:
     def client(self, token: str | None = None) -> httpx.Client:
         """A client with this token, or one that may do everything in `acme`."""
         headers = {"Authorization": f"Bearer {token or self.token()}"}
-        return httpx.Client(base_url=self.base, headers=headers, timeout=_SECONDS)
+        return httpx.Client(base_url=self.base, headers=headers, timeout=_SECONDS, verify=untrusting())
 
     def stop(self) -> int:
         """Ask it to end, and give its exit code."""
@@ -68,6 +73,8 @@ def attempt(
     *arguments: str | Path, stdin: str = "", within: Sequence[str] = (), settings: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A holdfast command, run to its end, whatever that is. `within` is a program that starts it."""
+    if not within:
+        return _loaded().run([*map(str, arguments)], stdin, _environment(settings or {}), _SECONDS)
     return subprocess.run(
         [*within, *PROGRAM, *map(str, arguments)],
         input=stdin,
@@ -77,6 +84,14 @@ def attempt(
         timeout=_SECONDS,
         check=False,
     )
+
+
+@functools.cache
+def _loaded() -> Prefork:
+    """Where the commands of this run come from, started at its first use and ended with the process."""
+    made = Prefork(_environment({}))
+    atexit.register(made.close)
+    return made
 
 
 def free_port() -> int:
@@ -134,16 +149,26 @@ def served(
         yield found
 
 
+def untrusting() -> ssl.SSLContext:
+    """What clients of plain HTTP are given, or each would load all certificates of the machine, which takes longer than
+    what it asks for."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def is_ready(base: str) -> bool:
+    """Whether a server answers there that it serves."""
+    try:
+        return httpx.get(f"{base}/health/ready", verify=untrusting()).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def _wait_until_ready(server: Served) -> None:
     deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline:
-        if server.process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{server.base}/health/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.02)
+    while time.monotonic() < deadline and server.process.poll() is None:
+        if is_ready(server.base):
+            return
+        time.sleep(0.02)
     raise AssertionError(f"the server did not get ready: {server.log.read_text()}")
 
 

@@ -49,6 +49,7 @@ class SqliteRows:
 
     def __init__(self, house: Installation) -> None:
         self._own = apsw.Connection(str(local_path(house.settings.catalog)))
+        self._own.set_busy_timeout(60_000)
         self._totals = house.store._engines.catalog._totals  # type: ignore[attr-defined]
         self._changes = house.store._engines.catalog._changes  # type: ignore[attr-defined]
         self._kept = apsw.Connection(":memory:")

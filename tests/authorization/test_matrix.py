@@ -124,14 +124,14 @@ async def test_the_probe_notices_what_changes(stage: Stage) -> None:
     assert (await stage.ask(upload, stage.ours, caller)).status == 201
     assert stage.state.moved()
     assert stage.state.digest() != before
-    stage.state.restore()
+    await stage.state.restore()
     assert not stage.state.moved()
     assert (await stage.ask(upload, stage.nowhere, caller)).status == 404
     assert not stage.state.moved()
     stage.trace.take()
     await stage.ask(upload, stage.ours, caller)
     assert any("INSERT INTO attachments" in statement for statement in stage.trace.take())
-    stage.state.restore()
+    await stage.state.restore()
 
 
 async def test_a_revoked_token_opens_nothing_from_the_next_request_on(stage: Stage, dialect: Dialect) -> None:
@@ -149,7 +149,7 @@ async def test_a_revoked_token_opens_nothing_from_the_next_request_on(stage: Sta
 async def test_own_things(stage: Stage, exercise: Exercise) -> None:
     wrong: list[Any] = []
     if stage.state.moved():
-        stage.state.restore()
+        await stage.state.restore()
     for form in exercise.forms():
         for role, scope in people(form.route):
             caller = await stage.callers.of(role, scope, form.route)
@@ -167,14 +167,14 @@ async def test_own_things(stage: Stage, exercise: Exercise) -> None:
                 wrong.append((form.form, role, scope, wanted, found, moved, answer.body[:200]))
             # What reading has made, a thumbnail, may stay.
             if moved and form.writes:
-                stage.state.restore()
+                await stage.state.restore()
     assert not wrong, "\n".join(map(str, wrong))
 
 
 async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stage, foreign: Exercise) -> None:
     wrong: list[Any] = []
     if stage.state.moved():
-        stage.state.restore()
+        await stage.state.restore()
     for form in foreign.forms():
         for role, scope in people(form.route):
             caller = await stage.callers.of(role, scope, form.route)
@@ -191,7 +191,7 @@ async def test_another_accounts_things_are_as_if_they_were_not_there(stage: Stag
                 if moved or shows or (answer.status < 400 and form.row.target != "list"):
                     wrong.append((form.form, role, scope, answer.status, moved, shows, answer.body[:200]))
                 if moved:
-                    stage.state.restore()
+                    await stage.state.restore()
             stage.cells[f"another's, {form.form}"] += 1
             # A list that names nothing is one's own, and is counted anew by the first who asks.
             if seen[0] != seen[1] and (form.row.target != "list" or form.row.query):

@@ -17,7 +17,7 @@ from holdfast.core.records import RecordChange
 from holdfast.core.store import Desk
 from tests.authorization.rows import PostgresRows, Rows, SqliteRows
 from tests.engines.pairs import held_in
-from tests.installation import Installation
+from tests.installation import Installation, idle
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c63606060f80f00010401"
@@ -203,6 +203,7 @@ class State:
     """The rows and bytes of an installation: whether they changed, and how to put the rows back."""
 
     def __init__(self, house: Installation) -> None:
+        self._store = house.store
         catalog = house.store._engines.catalog
         self._rows: Rows = PostgresRows(catalog) if isinstance(catalog, PostgresCatalog) else SqliteRows(house)
         self._blobs = held_in(house.settings)
@@ -211,8 +212,9 @@ class State:
         self._seen: tuple[object, list[int]] = (0, [])
         self._look()
 
-    def restore(self) -> None:
-        """Put every row back to where it was at the beginning."""
+    async def restore(self) -> None:
+        """Put every row back to where it was at the beginning, once nothing is written any more."""
+        await idle(self._store)
         self._rows.restore()
         self._look()
 

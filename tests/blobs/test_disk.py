@@ -541,3 +541,19 @@ async def test_two_processes_append_to_segments_of_their_own(root: Path) -> None
     assert await got(one, second, 90 * KIB) == LARGE[: 90 * KIB]
     await one.close()
     await two.close()
+
+
+@pytest.mark.parametrize("size", [len(SMALL), len(LARGE)])
+@pytest.mark.parametrize("shared", [True, False])
+async def test_an_upload_that_ends_after_the_store_has_is_refused_and_holds_nobody_up(
+    root: Path, size: int, shared: bool
+) -> None:
+    store = open_disk(root) if shared else open_disk(root, segment_size=0)
+    writer = store.create(7)
+    await writer.write(LARGE[:size])
+    await store.close()
+    # Not for its time: it once waited for ever, and the server's end with it.
+    async with asyncio.timeout(60):
+        with pytest.raises(Unavailable):
+            await writer.commit()
+        await writer.cancel()

@@ -80,7 +80,7 @@ FEW = (
     "dialog.html",
     "window.html",
 )
-"""One of each kind, for the run of every day; the first four go through every API."""
+"""One of each kind, for the run of every day; the first two go through every API."""
 
 
 def payloads(canary: str) -> tuple[Sent, ...]:

@@ -17,7 +17,7 @@ from tests.browser.payloads import FEW, INERT, PDF, payloads, pdf
 from tests.browser.siege import Field, attack, harmless_when_careless, laid_out, store, tab
 from tests.contents import Sent, uploads
 
-EVERYWHERE = FEW[:4]
+EVERYWHERE = FEW[:2]
 NAMES = [dialect.name for dialect in ALL]
 
 
@@ -46,12 +46,12 @@ def gives_bytes(route: Route) -> bool:
 
 
 async def test_nothing_runs_calls_or_leads_away(ground: Field, tmp_path: Path) -> None:
-    wanted = {name: [*EVERYWHERE, *FEW[4 + number :: len(NAMES)]] for number, name in enumerate(NAMES)}
+    wanted = {name: [*EVERYWHERE, *FEW[2 + number :: len(NAMES)]] for number, name in enumerate(NAMES)}
     stored = store(ground, wanted)
     async with tab(tmp_path, ground.site, ground.server.base, ground.token) as page:
         tally = await attack(page, ground.server.base, stored)
     assert tally.breaches == []
-    assert tally.visits == tally.embeddings >= 80
+    assert tally.visits == tally.embeddings >= 50
 
 
 async def test_the_same_files_act_where_nobody_guards_against_them(ground: Field, tmp_path: Path) -> None:

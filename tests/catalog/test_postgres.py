@@ -32,7 +32,6 @@ from holdfast.core.ports import (
     FolderKey,
     LeaseKey,
     LedgerKey,
-    MoveTree,
     Order,
     TokenKey,
     Tx,
@@ -223,24 +222,6 @@ async def test_a_path_too_long_for_an_index_is_refused_and_nothing_else_suffers(
 
 
 # ---------------------------------------------------------------- transactions
-
-
-async def test_a_body_that_hides_a_move_that_broke_off_fails_all_the_same(catalog: PostgresCatalog) -> None:
-    """The folder has moved already when a file of it meets one that was there."""
-    await catalog.transact(adding([rows.ledger(), rows.folder("/a")]))
-    files = [rows.attachment(number, name="x", folder=folder) for number, folder in ((1, "/a"), (2, "/b"))]
-    await catalog.transact(adding(files))
-
-    async def body(tx: Tx) -> None:
-        try:
-            await tx.move(MoveTree(1, "/a", "/b", 10**16, "ada"))
-        except Conflict:
-            return
-
-    with pytest.raises(Conflict):
-        await catalog.transact(body)
-    assert await catalog.get(FolderKey(1, "/a")) is not None
-    assert await catalog.get(FolderKey(1, "/b")) is None
 
 
 async def test_saving_a_row_that_is_not_there_is_a_fault_and_undoes_the_rest(catalog: PostgresCatalog) -> None:

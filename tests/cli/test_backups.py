@@ -16,6 +16,7 @@ import apsw
 import httpx
 import pytest
 
+from tests.cli.holdings import held_by
 from tests.serving import Served, attempt, run, served, started
 
 LARGE = 300 * 1024
@@ -35,19 +36,8 @@ def marker(target: Path) -> dict[str, object]:
 
 def contents(data: Path) -> dict[str, str]:
     """The digest of each attachment's bytes by its id, as a server on that folder gives them out."""
-    found = {}
     with served(data) as server, server.client() as client:
-        cursor = None
-        while True:
-            page = client.get("/v1/attachments", params={"limit": 100} | ({"cursor": cursor} if cursor else {})).json()
-            for each in page["items"]:
-                answer = client.get(f"/v1/attachments/{each['id']}/content")
-                assert answer.status_code == 200
-                found[each["id"]] = hashlib.sha256(answer.content).hexdigest()
-                assert found[each["id"]] == each["sha256"]
-            cursor = page["next"]
-            if not cursor:
-                return found
+        return held_by(client)
 
 
 def some_tree(folder: Path, large: int, small: int) -> Path:

@@ -17,6 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.blobs.buckets import BucketOptions
+from tests.cli.holdings import held_by
 from tests.engines.postgres import fresh_database
 from tests.serving import Served, attempt, run, served, started
 
@@ -160,22 +161,6 @@ def furnish(stores: Stores, tmp_path: Path, large: int = 6, small: int = 60) -> 
 def with_records(client: httpx.Client) -> None:
     for id in ("1", "2"):
         assert client.put(f"/v1/records/job/{id}", json={}).status_code < 300
-
-
-def held_by(client: httpx.Client) -> dict[str, str]:
-    """The digest of the bytes of each attachment, as the server gives them out."""
-    found, cursor = {}, None
-    while True:
-        asked: dict[str, str | int] = {"limit": 200} | ({"cursor": cursor} if cursor else {})
-        page = client.get("/v1/attachments", params=asked).json()
-        for each in page["items"]:
-            answer = client.get(f"/v1/attachments/{each['id']}/content")
-            assert answer.status_code == 200
-            found[each["id"]] = hashlib.sha256(answer.content).hexdigest()
-            assert found[each["id"]] == each["sha256"]
-        cursor = page["next"]
-        if not cursor:
-            return found
 
 
 @pytest.mark.parametrize("way", ["out", "back"])

@@ -332,7 +332,7 @@ async def test_a_locator_never_given_names_nothing(blobs: Blobs, locator: str) -
     await blobs.delete(locator)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(noise=st.text(max_size=120), where=st.integers(0, 200))
 async def test_a_changed_locator_names_nothing_else(blobs: Blobs, noise: str, where: int) -> None:
     locator = await put(blobs, b"only these")

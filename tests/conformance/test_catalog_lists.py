@@ -40,9 +40,7 @@ async def filled(catalog: Catalog) -> Catalog:
     return catalog
 
 
-examples = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+examples = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 accounts = st.sampled_from(sorted(WORLDS))
 refs = st.sampled_from([each.ref for made in WORLDS.values() for each in made.records] + [RecordRef("case", "none")])

@@ -118,6 +118,15 @@ async def test_a_row_is_added_saved_and_removed(catalog: Catalog, row: Row, chan
         assert await catalog.get(key) is None
 
 
+async def test_equal_stamps_enclose_no_commit(catalog: Catalog) -> None:
+    contact = rows.record("contact", "1")
+    before = catalog.stamp()
+    assert await catalog.get(RecordKey(1, contact.ref)) is None
+    assert catalog.stamp() == before
+    await catalog.transact(adding([contact]))
+    assert catalog.stamp() is None or catalog.stamp() != before
+
+
 async def test_versions_links_and_events_are_rows_too(catalog: Catalog) -> None:
     version, event = rows.version(ONE), rows.event()
     link = rows.link(ONE, C1, caption="é")
@@ -436,6 +445,24 @@ async def test_a_body_may_go_on_after_a_conflict(catalog: Catalog) -> None:
     assert await catalog.transact(body) == "done"
     assert [each.name for each in (await catalog.find(AttachmentQuery(1, ALL))).items] == ["x (2)", "x"]
     assert (await catalog.find(AttachmentQuery(1, ALL, where=(Where("property.p", "eq", 1),)))).items == ()
+
+
+async def test_a_body_that_hides_a_move_that_broke_off_fails_all_the_same(catalog: Catalog) -> None:
+    """The folder has moved already when a file of it meets one that was there."""
+    await catalog.transact(adding([rows.ledger(), rows.folder("/a")]))
+    files = [rows.attachment(number, name="x", folder=folder) for number, folder in ((1, "/a"), (2, "/b"))]
+    await catalog.transact(adding(files))
+
+    async def body(tx: Tx) -> None:
+        try:
+            await tx.move(MoveTree(1, "/a", "/b", 10**16, "ada"))
+        except Conflict:
+            return
+
+    with pytest.raises(Conflict):
+        await catalog.transact(body)
+    assert await catalog.get(FolderKey(1, "/a")) is not None
+    assert await catalog.get(FolderKey(1, "/b")) is None
 
 
 async def test_many_bodies_at_once_each_get_their_own_outcome(catalog: Catalog) -> None:

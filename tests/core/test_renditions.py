@@ -496,6 +496,8 @@ async def test_a_restart_keeps_what_was_made(tmp_path: Path, engines: Mapping[st
                 one = await desk.attachments.create(intake, NewAttachment("a.png"))
             pictures.append(await bytes_of(await desk.renditions.thumbnail(one.id, 1024)))
             rendered.append(len(easel.asked))
+            # The installation ends its own store alone; what was given out is still being kept by this one.
+            await store._studio.close()
     assert pictures[0] == pictures[1]
     assert rendered == [1, 0]
 

@@ -91,6 +91,12 @@ class Cluster:
                     raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:]) from None
             time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server: SIGINT waits for nobody, SIGQUIT leaves recovery to the next start, SIGKILL more so."""
         process = self._process
@@ -176,14 +182,14 @@ def _is_running(pid: str) -> bool:
 
 
 @contextmanager
-def own_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """A started server that one test may do anything to."""
+def own_cluster(*settings: str, durable: bool = False) -> Iterator[Cluster]:
+    """A started server that one test may do anything to; `settings` as name=value."""
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
     folder.chmod(0o755)
     cluster = Cluster(folder, programs(), durable=durable)
     try:
         cluster.create()
-        cluster.start()
+        cluster.start(*settings)
         yield cluster
     finally:
         cluster.stop(signal.SIGQUIT)

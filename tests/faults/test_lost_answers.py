@@ -42,7 +42,8 @@ def test_fifty_threads_with_one_key_make_one_file_on_two_workers(tmp_path: Path)
 
         def upload(_: int) -> httpx.Response:
             start.wait()
-            return httpx.post(server.base + URL, headers=headers, content=b"the bytes", timeout=60)
+            with server.client(token) as client:
+                return client.post(URL, headers=headers, content=b"the bytes")
 
         with ThreadPoolExecutor(50) as threads:
             answers = list(threads.map(upload, range(50)))

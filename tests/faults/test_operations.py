@@ -28,7 +28,7 @@ from tests.faults.sockets import UNLIMITED
 from tests.faults.state import Look, problems_of
 from tests.installation import Installation, installed
 from tests.journeys.journey import Begin, File, every_journey
-from tests.serving import PROGRAM, attempt, free_port, run, served, started
+from tests.serving import PROGRAM, attempt, free_port, is_ready, run, served, started
 
 NATIVE = "/v1/attachments"
 DAY = 86_400 * 1_000_000
@@ -71,9 +71,9 @@ def test_sigterm_lets_uploads_finish_and_ends_with_0(tmp_path: Path) -> None:
 
 
 def test_sigterm_does_not_wait_for_ever_for_a_client_that_has_stopped_sending(tmp_path: Path) -> None:
-    """With three seconds in place of the thirty that a server gives."""
+    """With one second in place of the thirty that a server gives."""
     data, port = tmp_path / "data", free_port()
-    hurried = "import holdfast.cli.serving as s; s.DRAIN_SECONDS = 3; from holdfast.cli import main; main()"
+    hurried = "import holdfast.cli.serving as s; s.DRAIN_SECONDS = 1; from holdfast.cli import main; main()"
     process = subprocess.Popen([sys.executable, "-c", hurried, "serve", "--data", str(data), "--port", str(port)])
     try:
         assert _becomes_ready(port)
@@ -109,11 +109,9 @@ def test_two_servers_that_start_at_once_migrate_once(tmp_path: Path) -> None:
 def _becomes_ready(port: int) -> bool:
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200:
-                return True
-        except httpx.TransportError:
-            time.sleep(0.05)
+        if is_ready(f"http://127.0.0.1:{port}"):
+            return True
+        time.sleep(0.05)
     return False
 
 

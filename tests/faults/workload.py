@@ -16,8 +16,9 @@ from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.core.attachments import Description, NewAttachment, OnConflict
 from holdfast.core.credentials import Grant
 from holdfast.core.errors import HoldfastError
+from holdfast.core.idempotency import Answer, Once
 from holdfast.core.links import Hook, LinkChange
-from holdfast.core.model import Account, Attachment, RecordRef
+from holdfast.core.model import Account, Attachment, Count, RecordRef
 from holdfast.core.policy import Policy
 from holdfast.core.ports import AttachmentQuery, Window
 from holdfast.core.records import NewRecord, RecordChange
@@ -28,6 +29,7 @@ from holdfast.core.upkeep.verifying import Reading
 SEGMENT = 400_000
 _BEGAN = 1_800_000_000_000_000
 _WINDOW = Window(limit=100)
+_COUNTED = 300_000_000
 
 
 class PlainPasswords:
@@ -115,8 +117,12 @@ class House:
         query = AttachmentQuery(desk.actor.account, _WINDOW, words=name, trashed=trashed)
         return (await desk.attachments.find(query)).items[0]
 
-    async def upload(self, new: NewAttachment, size: int, *, purpose: str | None = "body") -> Attachment:
+    async def upload(
+        self, new: NewAttachment, size: int, *, purpose: str | None = "body", once: Once | None = None
+    ) -> Attachment:
         desk = await self.desk()
+        if once is not None:
+            desk = desk.once(once)
         async with await desk.attachments.receive() as intake:
             await intake.take(_stream(self.fate.body(purpose, size)), name=new.name, declared_type="image/png")
             return await desk.attachments.create(intake, new)
@@ -277,6 +283,35 @@ def _uploads(small: int, large: int) -> Script:
     )
 
 
+def _repeatable(small: int) -> Script:
+    async def create_once(house: House) -> None:
+        once = Once("key", b"request", lambda made: Answer(201, (), made.id.encode()))
+        await house.upload(NewAttachment("once.png"), small, once=once)
+
+    return (("create under a key", create_once),)
+
+
+def _counts() -> Script:
+    async def guess(house: House) -> None:
+        now = house.fate.clock()
+        await house.store.counts.take(("address", "name"), 10, now + _COUNTED, now)
+
+    async def forgive(house: House) -> None:
+        await house.store.counts.settle(("name",), ("address",), house.fate.clock())
+
+    async def share(house: House) -> None:
+        now = house.fate.clock()
+        await house.store.counts.share({"requests": Count("requests", now + _COUNTED, 5)}, now)
+
+    return (
+        ("guess", guess),
+        ("guess again", guess),
+        ("guesses forgiven", forgive),
+        ("requests told", share),
+        ("requests told again", share),
+    )
+
+
 def _changes() -> Script:
     renamed = Description("renamed.png", properties={"reference": None, "more": [1, 2]})
     return (
@@ -335,6 +370,8 @@ def script(small: int, large: int) -> Script:
         *_records(),
         *_uploads(small, large),
         *_changes(),
+        *_repeatable(small),
+        *_counts(),
         *_upkeep(),
         ("close", lambda house: house.store.close()),
     )

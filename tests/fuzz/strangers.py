@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from holdfast.transport.connection import App, Connection, Event, Patience, Scope
+from tests.web.asgi import whole
 
 TURNS = 40
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -85,14 +86,9 @@ class House:
         self, scope: Scope, receive: Callable[[], Awaitable[Event]], send: Callable[[Event], Awaitable[None]]
     ) -> None:
         self.asked.append(scope)
-        body = b""
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                return
-            body += event["body"]
-            if not event["more_body"]:
-                break
+        body = await whole(receive)
+        if body is None:
+            return
         self.taken.append((scope["method"], scope["raw_path"] + b"?" + scope["query_string"], body))
         head: list[tuple[bytes, bytes]] = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": head})

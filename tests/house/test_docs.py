@@ -43,7 +43,7 @@ def test_make_help_lists_every_target() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
     assert phony is not None
     shown = subprocess.run(["make", "help"], cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-    listed = dict(re.findall(r"^  (\w+) +(\S.*)$", shown, re.MULTILINE))
+    listed = dict(re.findall(r"^  ([\w-]+) +(\S.*)$", shown, re.MULTILINE))
     assert sorted(listed) == sorted(phony[1].split())
 
 

@@ -56,7 +56,7 @@ def test_nothing_starts_before_the_first_use() -> None:
         before = children()
         caged = CagedRenditions()
         assert await caged.derive(chunks(b"<svg/>"), "image/svg+xml") == NoRendition("unsupported")
-        assert children() == before
+        assert children() <= before
         await caged.close()
 
     told(story())

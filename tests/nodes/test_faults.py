@@ -26,7 +26,7 @@ from tests.nodes.siege import Siege, cut, kill_in_turn, numbers_of, outage, stop
 from tests.serving import SOURCES, attempt
 
 SETTINGS = {**UNLIMITED, "HOLDFAST_STOP_NOTICE_SECONDS": "2"}
-SECONDS, EVERY, CUTS, AWAY_SECONDS = 15.0, 5.0, 40, 6.0
+SECONDS, EVERY, CUTS, AWAY_SECONDS, PACE = 9.0, 3.0, 25, 6.0, 0.15
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ async def test_nodes_that_are_killed_take_nothing_with_them(
     nodes, settings = running
     with before(nodes, tmp_path) as proxy:
         house = remote(settings, nodes, proxy)
-        siege = Siege(house)
+        siege = Siege(house, pace=PACE)
         await siege.begin()
         async with siege.load():
             kills = await kill_in_turn(nodes, SECONDS, EVERY)
@@ -59,7 +59,7 @@ async def test_no_request_fails_while_nodes_are_restarted_one_after_the_other(
     nodes, settings = running
     with before(nodes, tmp_path) as proxy:
         house = remote(settings, nodes, proxy, slug="rolling")
-        siege = Siege(house, seed=2)
+        siege = Siege(house, seed=2, pace=PACE)
         await siege.begin()
         async with siege.load():
             await stop_in_turn(nodes)
@@ -74,7 +74,7 @@ async def test_no_request_fails_while_nodes_are_restarted_one_after_the_other(
 async def test_requests_wait_for_no_database_and_go_on_once_it_is_back(tmp_path: Path) -> None:
     with (
         own_database() as (database, engines),
-        nodes_on(engines, tmp_path) as nodes,
+        nodes_on(engines, tmp_path, 2) as nodes,
         before(nodes, tmp_path) as proxy,
     ):
         house = remote(Settings(data=tmp_path / "beside", **engines), nodes, proxy)
@@ -180,15 +180,15 @@ async def test_an_older_node_goes_on_while_a_newer_one_has_added_to_the_schema(t
     """
     with own_database() as (_, engines), nodes_on(engines, tmp_path, 2) as nodes:
         house = remote(Settings(data=tmp_path / "beside", **engines), nodes)
-        siege = Siege(house)
+        siege = Siege(house, pace=PACE)
         await siege.begin()
         known = postgres_migrations()
         async with siege.load():
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
             newer = (*known, Migration(known[-1].version + 1, "later", additions))
             reached = await asyncio.to_thread(migrate_database, engines["catalog"], newer)
             before_it = len(siege.acknowledged)
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
         lost = await siege.lost()
         await house.close()
         refused = attempt("doctor", "--data", tmp_path / "older", settings=as_environment(engines))

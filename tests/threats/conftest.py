@@ -10,7 +10,7 @@ from holdfast.app import Options
 from holdfast.dialects import ALL
 from tests.authorization.matrix import Caller, Exercise, request
 from tests.authorization.world import State, World, furnished
-from tests.installation import Installation, installed
+from tests.installation import Installation, idle, installed
 from tests.web.asgi import Answer, Client
 
 UNLIMITED = Options(rates={dialect.name: None for dialect in ALL}, choices={"propops": {"address_rate": 10**6}})
@@ -32,9 +32,11 @@ class Target:
         return request(exercise, self.world, self.caller.secret, self.account)
 
     async def ask(self, exercise: Exercise, **changed: object) -> Answer:
-        """The row's request with some of it changed."""
+        """The answer to the row's request with some of it changed, when all that comes of it is done."""
         asked = {**self.asked(exercise), **changed}
-        return await self.client(exercise.method, str(asked["target"]), asked["body"], headers=asked["headers"])  # type: ignore[arg-type]
+        answer = await self.client(exercise.method, str(asked["target"]), asked["body"], headers=asked["headers"])  # type: ignore[arg-type]
+        await idle(self.house.store)
+        return answer
 
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.caller.secret}"}

@@ -93,7 +93,7 @@ async def test_a_path_in_a_parameter_reaches_no_file(
         watch.looking = False
     assert [name for name in watch.opened if "secret" in name or "passwd" in name] == []
     if target.state.moved():
-        target.state.restore()
+        await target.state.restore()
 
 
 @pytest.mark.parametrize(("dialect", "route"), ROUTES)
@@ -107,7 +107,7 @@ async def test_markup_in_a_parameter_is_never_sent_back_as_a_page(
         if b"q7taint" in answer.body:
             assert re.match(r"application/(problem\+)?json|text/plain", answer["content-type"]), url
     if target.state.moved():
-        target.state.restore()
+        await target.state.restore()
 
 
 BODIES = [each for each in exercises() if each.row.json or each.row.form]
@@ -132,7 +132,7 @@ async def test_nul_is_refused_or_without_effect_wherever_it_stands(target: Targe
         assert (await target.ask(exercise, target=url)).status in {400, 404}, url
     assert target.state.holding_nul() == []
     if target.state.moved():
-        target.state.restore()
+        await target.state.restore()
 
 
 def spoiled(told: Any) -> Iterator[Any]:

@@ -77,7 +77,7 @@ async def test_headers_for_proxies_change_nothing(target: Target, exercise: Exer
     assert seen == wanted
     assert not any(name.startswith(b"access-control-") for name, _ in forged.raw_headers)
     if target.state.moved():
-        target.state.restore()
+        await target.state.restore()
 
 
 @pytest.mark.parametrize("exercise", READS, ids=lambda exercise: exercise.label)
@@ -112,7 +112,7 @@ async def test_a_form_sets_nothing_that_the_server_decides(target: Target, exerc
         answer = await target.ask(replace(exercise, row=row))
         assert answer.status < 500
         await as_it_must_be(target)
-        target.state.restore()
+        await target.state.restore()
 
 
 @pytest.mark.parametrize("exercise", CHANGES, ids=lambda exercise: exercise.label)
@@ -123,7 +123,7 @@ async def test_a_document_sets_nothing_that_the_server_decides(target: Target, e
     answer = await target.ask(exercise, body=msgspec.json.encode({**INTERNAL, **told}))
     assert answer.status < 500
     await as_it_must_be(target)
-    target.state.restore()
+    await target.state.restore()
 
 
 async def as_it_must_be(target: Target) -> None:
@@ -159,7 +159,7 @@ async def test_a_target_that_moves_out_of_scope_during_an_upload_gets_nothing(ta
         assert answer.status_code == 404
     found = await desk.attachments.find(AttachmentQuery(target.account, Window(1000), record=contact))
     assert found.items == ()
-    target.state.restore()
+    await target.state.restore()
 
 
 @pytest.mark.parametrize("name", ["*", "[a]", "%", "_", "{a,b}", "a%", "?", "\\", "'", '"', "a' OR '1'='1"])
@@ -177,7 +177,7 @@ async def test_a_name_that_means_more_elsewhere_is_only_a_name(target: Target, n
         assert (await client.delete("/v1/folders/moved", params={"force": "true"})).status_code == 200
         left = await client.get("/v1/attachments", params={"sort": "name", "limit": 100})
         assert sorted(item["path"] for item in left.json()["items"]) == sorted(f"/{each}/x.txt" for each in bystanders)
-    target.state.restore()
+    await target.state.restore()
 
 
 async def test_a_new_installation_knows_no_key(target: Target) -> None:
@@ -188,4 +188,4 @@ async def test_a_new_installation_knows_no_key(target: Target) -> None:
     for guess in ("admin", "holdfast", "changeme", "demo", "", "0" * 64):
         answer = await target.client("GET", "/v1/me", headers={"Authorization": f"Bearer {guess}"})
         assert answer.status == 401
-    target.state.restore()
+    await target.state.restore()

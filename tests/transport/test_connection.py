@@ -15,6 +15,7 @@ import uvloop
 
 from holdfast.transport.connection import MAX_HEAD, MAX_HEADERS, MAX_WAITING, Connection, Event, Patience, Scope
 from holdfast.transport.server import Server
+from tests.web.asgi import whole
 
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
@@ -35,14 +36,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def said(scope: Scope, receive: Receive, send: Send) -> None:
-    body = b""
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return
-        body += event["body"]
-        if not event["more_body"]:
-            break
+    body = await whole(receive)
+    if body is None:
+        return
     line = b"%b %b?%b " % (scope["method"].encode(), scope["raw_path"], scope["query_string"])
     await answer(send, 200, line + body)
 

@@ -77,6 +77,10 @@ class Troubled:
         found: Page[R] = await self._catalog.find(query)
         return found
 
+    def stamp(self) -> bytes | None:
+        found: bytes | None = self._catalog.stamp()
+        return found
+
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         self._number += 1
         await self._trouble(self._number)

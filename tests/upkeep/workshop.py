@@ -154,6 +154,9 @@ class Pausing:
         await self._before("find", query)
         return page
 
+    def stamp(self) -> Any:
+        return self._catalog.stamp()
+
     async def transact(self, body: Any) -> Any:
         result = await self._catalog.transact(body)
         await self._before("transact", result)

@@ -34,6 +34,18 @@ class Answer:
         return json.loads(self.body)
 
 
+async def whole(receive: Callable[[], Awaitable[Any]]) -> bytes | None:
+    """The body that a server brings to its application; none if the client left before its end."""
+    body: bytes = b""
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        body += event["body"]
+        if not event["more_body"]:
+            return body
+
+
 @dataclass
 class Client:
     """Sends each body piece as its own event. `cut` leaves the body unfinished; `leave_after` hangs up on an answer."""

@@ -21,7 +21,7 @@ from holdfast.web.openapi import describe
 from holdfast.web.reply import Reply
 from tests.web.asgi import Client
 from tests.web.conftest import Make
-from tests.web.toy import TOY, VENDOR, echo
+from tests.web.toy import TOY, VENDOR, Store, echo
 
 SECRET = "0123456789abcdef" * 4
 
@@ -193,7 +193,7 @@ class Page(HTMLParser):
 
 
 async def test_the_reference_page_is_whole_escaped_and_offline() -> None:
-    store: Any = None
+    store: Any = Store()
     client = Client(build(store, [DESCRIBED, VENDOR]))
     answer = await client("GET", "/docs")
     page = Page()
@@ -230,7 +230,7 @@ async def test_the_lifespan_runs_its_hooks_in_order() -> None:
         return run
 
     async def run(options: Options) -> list[dict[str, Any]]:
-        store: Any = None
+        store: Any = Store()
         sent: list[dict[str, Any]] = []
         events = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 

@@ -1,5 +1,6 @@
 """A small dialect and a store in memory, to see the plumbing from outside."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from holdfast.web.reply import Reply, empty, json, text
 
 @dataclass
 class Store:
-    """Files by name. `reads` counts the chunks that were read."""
+    """Files by name. `reads` counts the chunks that were read, `asked` the counting route's answers; every `keep` is a
+    commit, and `blind` is an engine that cannot tell of any."""
 
     files: dict[str, Content] = field(default_factory=dict)
     desks: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = field(default_factory=list)
@@ -24,9 +26,18 @@ class Store:
     short_by: int = 0
     lost: bool = False
     chunk: int = 1000
+    asked: int = 0
+    commits: int = 0
+    blind: bool = False
+    revoked: bool = False
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    door: asyncio.Event | None = None
+
+    def stamp(self) -> bytes | None:
+        return None if self.blind else b"%d" % self.commits
 
     async def identify(self, secret: str) -> Actor:
-        if not secret.startswith("token-"):
+        if self.revoked or not secret.startswith("token-"):
             raise errors.Unauthenticated
         permissions = {"admin"} if secret == "token-admin" else set()
         return Actor(1, secret, "user", secret, frozenset(permissions))
@@ -48,6 +59,7 @@ class Store:
 
         stored = Content(name, media_type, len(data), hashlib.sha256(data).digest(), 1_700_000_000_250_000, read)
         self.files[name] = stored
+        self.commits += 1
         return stored
 
 
@@ -95,6 +107,16 @@ async def echo(call: Call) -> Reply:
     return json({"params": call.params, "query": call.req.params, "base": call.base_url, "client": call.client})
 
 
+async def count(call: Call) -> Reply:
+    store = mine(call)
+    store.asked += 1
+    number = store.asked
+    store.entered.set()
+    if store.door is not None:
+        await store.door.wait()
+    return json(number)
+
+
 async def refuse(call: Call) -> Reply:
     raise getattr(errors, call.params["kind"])(*([1] if call.params["kind"] in {"TooLarge", "RateLimited"} else ["x"]))
 
@@ -115,6 +137,8 @@ ROUTES = (
     Route("POST", "/toy/typed", typed_json),
     Route("GET", "/toy/echo/{one}/{two}", echo),
     Route("GET", "/toy/tail/{rest:path}", echo),
+    Route("GET", "/toy/count", count),
+    Route("GET", "/toy/count/anew", count, fresh=True),
     Route("GET", "/toy/refuse/{kind}", refuse),
     Route("GET", "/toy/explode", explode),
     Route("GET", "/toy/open", echo, public=True),

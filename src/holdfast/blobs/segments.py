@@ -177,10 +177,14 @@ class Segments:
         self._open.clear()
 
     def _next(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._waiting:
-            self._root.threads.appends.submit(self._append, self._next_group(), loop)
-        else:
-            self._idle.set()
+        while self._waiting:
+            group = self._next_group()
+            try:
+                self._root.threads.appends.submit(self._append, group, loop)
+                return
+            except Unavailable as error:
+                _refuse(group, error)
+        self._idle.set()
 
     def _append(self, group: list[Waiting], loop: asyncio.AbstractEventLoop) -> None:
         """In the appending thread."""

@@ -11,7 +11,7 @@ import mmap
 import os
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -70,12 +70,20 @@ def busy(stamp: bytes) -> bool:
     return bool(stamp[0] & 1)
 
 
+class Stamps(Protocol):
+    """What tells whether anybody has committed."""
+
+    def stamp(self) -> bytes:
+        """Now: equal stamps that are not `busy` enclose no commit."""
+        ...
+
+
 class Remembered:
     """Values by key, all read under one stamp. For one thread."""
 
     __slots__ = ("_changes", "_size", "_stamp", "_values")
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Stamps) -> None:
         self._changes = changes
         self._stamp = b""
         self._size = 0

@@ -18,7 +18,7 @@ from holdfast.catalog.connection import connect, core_error
 from holdfast.catalog.gates import past
 from holdfast.catalog.migrations import known_migrations, migrate
 from holdfast.catalog.reading import Reading
-from holdfast.catalog.remembered import Changes, Remembered
+from holdfast.catalog.remembered import Changes, Remembered, busy
 from holdfast.catalog.snapshots import snapshot_file
 from holdfast.catalog.statements import load_statements
 from holdfast.catalog.threads import Limits, Readers, Watch, Writer
@@ -183,6 +183,11 @@ class SqliteCatalog:
         if len(self._slow) >= KNOWN_SLOW:
             self._slow.clear()
         self._slow.add(text)
+
+    def stamp(self) -> bytes | None:
+        """As `Catalog.stamp`."""
+        stamp = self._changes.stamp()
+        return None if busy(stamp) else stamp
 
     async def transact(self, body: Callable[[Tx], Awaitable[T]]) -> T:
         """Run the body in a transaction, together with others that wait, and commit it durably."""

@@ -554,6 +554,13 @@ class Catalog(Rows, Protocol):
         """
         ...
 
+    def stamp(self) -> bytes | None:
+        """Equal stamps enclose no commit, of this process or another: what was read would be read again.
+
+        None while somebody commits, and from an engine that cannot tell.
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is under way and let go of the engine."""
         ...

@@ -178,6 +178,7 @@ class Store:
         self.prolong = self._credentials.prolong
         self.sign_out = self._credentials.sign_out
         self.figures = engines.figures
+        self.stamp = engines.catalog.stamp
 
     def desk(self, actor: Actor, keys: Sequence[str] = (), grants: Sequence[str] = ()) -> Desk:
         """What the actor may do.

@@ -1,10 +1,12 @@
 """One HTTP/1.1 connection (RFC 9112): its bytes to ASGI exchanges, one after the other, and back.
 
-The parser is llhttp's. Two things are done beside it for speed: a body of announced length is handed on as it comes
-from the socket once its head is parsed, and an answer of one piece leaves in one write.
+The parser is llhttp's. Three things are done beside it for speed: a body of announced length is handed on as it comes
+from the socket once its head is parsed, header lines that a client repeats from one request without a body to the next
+are not parsed again, and an answer of one piece leaves in one write.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
@@ -26,11 +28,18 @@ JOINED: Final = 16 << 10
 OVERHEAD: Final = 64
 """What a piece of a body costs beside its bytes: a stranger may cut it as small as he likes."""
 
+WHOLE: Final = "http.response.whole"
+"""The extension of ASGI by which a start of an answer may bring all of its body."""
+
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+_EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS: Final = frozenset({204, 304})
 _NEVER: Final = float("inf")
+_TARGET: Final = rb"(GET|HEAD) (/[!-\"$-~]*)"
+_REQUEST: Final = re.compile(_TARGET + rb"( HTTP/1\.1\r\n(?:[^\r\n]+\r\n)+\r\n)")
+_REQUEST_LINE: Final = re.compile(_TARGET)
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -79,7 +88,7 @@ class Exchange:
         "waiting",
     )
 
-    def __init__(self, connection: "Connection", scope: Scope, *, keeps: bool, continues: bool) -> None:
+    def __init__(self, connection: "Connection", scope: Scope, *, keeps: bool) -> None:
         self._connection = connection
         self._chunks: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -89,7 +98,7 @@ class Exchange:
         self._chunked = False
         self.scope = scope
         self.keeps = keeps
-        self.continues = continues
+        self.continues = False
         self.complete = False
         self.cut = False
         self.started = False
@@ -149,14 +158,15 @@ class Exchange:
     # ------------------------------------------------------------ the answer
 
     async def send(self, event: Event) -> None:
-        """`http.response.start` and `http.response.body`; waits while the client is slower. Nothing happens once the
-        client is gone. Raises `RuntimeError` for bytes other than those announced."""
+        """`http.response.start`, which may bring a whole body, and `http.response.body`; waits while the client is
+        slower. Nothing happens once the client is gone. Raises `RuntimeError` for bytes other than those announced."""
         connection = self._connection
         if connection.gone or self.done:
             return
         if event["type"] == "http.response.start":
             self._begin(event["status"], event["headers"])
-            return
+            if "body" not in event:
+                return
         body: bytes = event.get("body", b"")
         last = not event.get("more_body", False)
         if self._left is not None:
@@ -243,6 +253,8 @@ class Connection(asyncio.Protocol):
         self._hosts = 0
         self._length: int | None = None
         self._expects = False
+        self._usual_lines = b""
+        self._usual_headers: list[tuple[bytes, bytes]] = []
         self._receiving: Exchange | None = None
         self._missing = 0
         self._current: Exchange | None = None
@@ -329,6 +341,14 @@ class Connection(asyncio.Protocol):
         return rest
 
     def _parse(self, data: bytes) -> None:
+        begins = not self._reading_head and self._receiving is None
+        if begins and self._usual_lines and data.endswith(self._usual_lines) and len(data) <= MAX_HEAD:
+            line = _REQUEST_LINE.fullmatch(data, 0, len(data) - len(self._usual_lines))
+            if line is not None:
+                self.deadline = _NEVER
+                self._begin(line[1], line[2], "1.1", self._usual_headers, keeps=True).complete = True
+                self._advance()
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -342,7 +362,37 @@ class Connection(asyncio.Protocol):
             if self._fed > MAX_HEAD:
                 self._refuse(431)
                 return
+        elif begins and self._receiving is None and (request := _REQUEST.fullmatch(data)) is not None:
+            self._remember(request[3])
         self._advance()
+
+    def _remember(self, lines: bytes) -> None:
+        """What follows the target of a request without a body, if the next may look the same."""
+        if self._length is None and not self._expects and self._queue and self._queue[-1].keeps:
+            self._usual_lines, self._usual_headers = lines, self._headers
+
+    def _begin(
+        self, method: bytes, url: bytes, version: str, headers: list[tuple[bytes, bytes]], *, keeps: bool
+    ) -> Exchange:
+        path, query = _target(url)
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "method": method.decode(),
+            "scheme": "http",
+            "path": unquote(path.decode("utf-8", "replace")) if b"%" in path or not path.isascii() else path.decode(),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": headers,
+            "client": self._client,
+            "server": self._server,
+            "extensions": _EXTENSIONS,
+        }
+        exchange = Exchange(self, scope, keeps=keeps)
+        self._queue.append(exchange)
+        return exchange
 
     # ------------------------------------------------------------ the parser's calls
 
@@ -391,26 +441,11 @@ class Connection(asyncio.Protocol):
         if version not in {"1.0", "1.1"} or self._hosts > 1 or (version == "1.1" and not self._hosts):
             self._refusal = 400 if version in {"1.0", "1.1"} else 505
             raise _Refused
-        path, query = _target(self._url)
-        scope: Scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode(),
-            "scheme": "http",
-            "path": unquote(path.decode("utf-8", "replace")) if b"%" in path or not path.isascii() else path.decode(),
-            "raw_path": path,
-            "query_string": query,
-            "root_path": "",
-            "headers": self._headers,
-            "client": self._client,
-            "server": self._server,
-        }
         # HTTP/1.0 clients that want to keep a connection are too rare to be told that they may.
         keeps = parser.should_keep_alive() and version == "1.1"
-        self._receiving = exchange = Exchange(self, scope, keeps=keeps, continues=self._expects)
+        self._receiving = self._begin(parser.get_method(), self._url, version, self._headers, keeps=keeps)
+        self._receiving.continues = self._expects
         self._missing = self._length or 0
-        self._queue.append(exchange)
 
     def on_body(self, chunk: bytes) -> None:
         """A piece of the body."""

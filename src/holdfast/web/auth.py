@@ -62,12 +62,11 @@ class Site:
             peer = address
         return peer
 
-    def counted(self, req: Request) -> str | None:
-        """What requests under way are counted by: the client's address block.
+    def counted(self, address: str) -> str | None:
+        """What requests under way are counted by, of a client's address: its block.
 
         None for a trusted proxy that does not say whom it speaks for: a limit would close the door to all behind it.
         """
-        address = self.client(req)
         if not address or (self._networks and self.trusts(address)):
             return None
         return address_block(address) if ":" in address else address

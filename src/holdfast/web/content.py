@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from time import gmtime
 from typing import Final, Literal
 from unicodedata import category, normalize
@@ -178,13 +179,13 @@ def _refused(status: int, headers: Headers, *more: tuple[str, str]) -> Reply:
 def _whole(req: Request, content: Content, media_type: str, headers: Headers) -> Reply:
     if req.method == "HEAD" or content.size == 0:
         return Reply(200, b"", media_type, headers, content.size, SAFE_HEADERS)
-    body = content.read(ByteRange(0, content.size))
+    body = partial(content.read, ByteRange(0, content.size))
     return Reply(200, body, media_type, headers, content.size, SAFE_HEADERS)
 
 
 def _partial(content: Content, part: ByteRange, media_type: str, headers: Headers) -> Reply:
     described = ("Content-Range", _content_range(part, content.size))
-    return Reply(206, content.read(part), media_type, (*headers, described), part.length, SAFE_HEADERS)
+    return Reply(206, partial(content.read, part), media_type, (*headers, described), part.length, SAFE_HEADERS)
 
 
 def _multipart(content: Content, parts: list[ByteRange], media_type: str, headers: Headers) -> Reply:
@@ -202,7 +203,7 @@ def _multipart(content: Content, parts: list[ByteRange], media_type: str, header
                 yield chunk
         yield tail
 
-    return Reply(206, body(), f"multipart/byteranges; boundary={boundary}", headers, size, SAFE_HEADERS)
+    return Reply(206, body, f"multipart/byteranges; boundary={boundary}", headers, size, SAFE_HEADERS)
 
 
 def _content_range(part: ByteRange, size: int) -> str:

@@ -25,7 +25,8 @@ class Call(msgspec.Struct):
     """One request on its way through a handler.
 
     `req` gives headers and query (`req.params`, `req.get_param`, `req.get_param_as_list`, all as sent), `params` the
-    fields of the path. Bodies are read by `holdfast.web.body`, never by `req.stream`.
+    fields of the path, `client` the client's address, seen through trusted proxies only. Bodies are read by
+    `holdfast.web.body`, never by `req.stream`.
     """
 
     req: Request
@@ -37,6 +38,7 @@ class Call(msgspec.Struct):
     began: float
     monotonic: Callable[[], float]
     max_body: int
+    client: str
     params: Mapping[str, str] = {}
     dialect: "Dialect | None" = None
     route: "Route | None" = None
@@ -64,11 +66,6 @@ class Call(msgspec.Struct):
     def base_url(self) -> str:
         """The public URL without a trailing slash: the setting, or the request's host."""
         return self.site.base_url(self.req)
-
-    @property
-    def client(self) -> str:
-        """The client's address, seen through trusted proxies only."""
-        return self.site.client(self.req)
 
     def choice(self, name: str) -> str | int:
         """What the operator has chosen for the dialect, or its own default."""
@@ -133,7 +130,9 @@ class Route:
     """One operation. `path` is a falcon template: `/v1/attachments/{id}`, `/v2/attachment/{rest:path}`.
 
     `keys` are the vendor's permission keys that open this route, `grants` the core's permissions that an actor gets
-    for this one call when it holds one of them. A `GET` answers `HEAD` too. A field never matches an empty segment.
+    for this one call when it holds one of them. A `GET` answers `HEAD` too; it is `fresh` when its answer depends
+    on more than the request, the actor and the catalog, so that it must be made each time. A field never matches an
+    empty segment.
     """
 
     method: Method
@@ -143,6 +142,7 @@ class Route:
     keys: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
     public: bool = False
+    fresh: bool = False
     summary: str = ""
     operation: Operation = field(default_factory=Operation)
 

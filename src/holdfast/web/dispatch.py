@@ -18,12 +18,14 @@ from falcon.request import RequestOptions
 from falcon.routing import CompiledRouter
 
 from holdfast.core.errors import HoldfastError, Invalid, Malformed, RateLimited, Unauthenticated, Unavailable
+from holdfast.core.model import Actor
 from holdfast.core.store import Store
 from holdfast.web.auth import Site
 from holdfast.web.dialect import Call, Dialect, Route
 from holdfast.web.limits import Counters, Crowd
 from holdfast.web.metrics import Endpoint, Traffic
 from holdfast.web.problems import InternalError, MethodNotAllowed, RouteNotFound, lookup, problem
+from holdfast.web.repeats import Repeats, question
 from holdfast.web.reply import Reply, empty
 from holdfast.web.wire import Aborted, Pace, RawHeaders, Receive, Scope, Send, Wire, closed_after
 
@@ -106,6 +108,7 @@ class Dispatcher:
         self._rates = {dialect.name: wiring.rates.get(dialect.name, dialect.rate) for dialect in dialects}
         self._request_ids = wiring.request_ids
         self._access_log = wiring.access_log
+        self._repeats = Repeats(store.stamp)
         self._request_options = RequestOptions()
         self._request_options.keep_blank_qs_values = True
         self._request_options.auto_parse_qs_csv = False
@@ -158,7 +161,7 @@ class Dispatcher:
 
     def _seat(self, call: Call, *, upload: bool) -> str | None:
         """Count the request among those that its client has under way. Raises `RateLimited`."""
-        client = self._site.counted(call.req)
+        client = self._site.counted(call.client)
         if client is not None:
             try:
                 self._crowd.enter(client, upload=upload)
@@ -184,6 +187,7 @@ class Dispatcher:
             began,
             perf_counter,
             self._max_body,
+            self._site.client(req),
         )
         return call, failure
 
@@ -214,11 +218,24 @@ class Dispatcher:
                 return self._finished(call, empty(204, headers=(("Allow", endpoint.allow),)))
             raise MethodNotAllowed(endpoint.allow)
         call.route = route
-        if not route.public:
-            await self._admit(call, endpoint.dialect, route)
-        return self._finished(call, await route.handler(call))
+        if route.public:
+            return self._finished(call, await route.handler(call))
+        actor = await self._admit(call, endpoint.dialect)
+        stamp = self._repeats.stamp() if route.method == "GET" and not route.fresh and call.wire.complete else None
+        if stamp is None:
+            return self._finished(call, await self._made(call, route, actor))
+        asked = question(call.req.scope, actor)
+        reply = self._repeats.recall(asked)
+        if reply is None:
+            reply = await self._made(call, route, actor)
+            self._repeats.keep(stamp, asked, reply)
+        return self._finished(call, reply)
 
-    async def _admit(self, call: Call, dialect: Dialect, route: Route) -> None:
+    async def _made(self, call: Call, route: Route, actor: Actor) -> Reply:
+        call.bound_desk = self._store.desk(actor, route.keys, route.grants)
+        return await route.handler(call)
+
+    async def _admit(self, call: Call, dialect: Dialect) -> Actor:
         secret = dialect.credential(call.req)
         if not secret:
             raise Unauthenticated
@@ -229,7 +246,7 @@ class Dispatcher:
             call.quota = quota = self._counters.look((dialect.name, actor.account, actor.id), rate, more=1)
             if quota.remaining < 0:
                 raise RateLimited(quota.retry_after, "Too many requests")
-        call.bound_desk = self._store.desk(actor, route.keys, route.grants)
+        return actor
 
     @staticmethod
     def _finished(call: Call, reply: Reply) -> Reply:
@@ -285,13 +302,14 @@ class Dispatcher:
             return
         if reply.size is not None:
             headers.append((b"content-length", b"%d" % reply.size))
+        if head:
+            await wire.answer(reply.status, headers, b"")
+            return
+        chunks = body()
         try:
-            if head:
-                await wire.answer(reply.status, headers, b"")
-            else:
-                await wire.stream(reply.status, headers, body, reply.size)
+            await wire.stream(reply.status, headers, chunks, reply.size)
         finally:
-            await closed_after(body)
+            await closed_after(chunks)
 
 
 def header_list(reply: Reply, request_id: str) -> RawHeaders:

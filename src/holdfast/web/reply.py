@@ -1,6 +1,6 @@
 """The answer of a handler, as a value."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -10,6 +10,8 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 Headers = tuple[tuple[str, str], ...]
 FixedHeaders = tuple[tuple[bytes, bytes], ...]
+Stream = Callable[[], AsyncIterator[bytes]]
+"""A body that comes piece by piece, from its beginning each time."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,7 +25,7 @@ class Reply(msgspec.Struct, frozen=True):
     """
 
     status: int = 200
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | Stream = b""
     media_type: str | None = None
     headers: Headers = ()
     size: int | None = None

@@ -56,6 +56,7 @@ class Service:
                 "/metrics",
                 self._metrics,
                 public=self._open_metrics,
+                fresh=True,
                 summary="Counts in Prometheus' text format",
             ),
             *(

@@ -23,6 +23,7 @@ Send = Callable[[Event], Awaitable[None]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 _END: Final = b""
+_WHOLE: Final = "http.response.whole"
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -47,6 +48,7 @@ class Wire:
         "_send",
         "_since",
         "_stuck",
+        "_takes_whole",
         "_task",
         "_timer",
         "_window_bytes",
@@ -69,6 +71,7 @@ class Wire:
         self._send = send
         self._since: float | None = None
         self._stuck = False
+        self._takes_whole = _WHOLE in scope.get("extensions", ())
         self._task: Task[Any] | None = None
         self._timer: TimerHandle | None = None
         self._window_bytes = 0
@@ -166,6 +169,9 @@ class Wire:
         """A whole answer at once."""
         self.started = True
         self.sent = len(body)
+        if self._takes_whole:
+            await self._send({"type": "http.response.start", "status": status, "headers": headers, "body": body})
+            return
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 

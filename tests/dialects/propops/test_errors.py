@@ -42,7 +42,9 @@ def call_of(path: str) -> Call:
 
     req = Request(scope, receive)
     wire = Wire(scope, receive, send, Pace())
-    return Call(req, cast(Store, None), wire, Site(), Counters(lambda: 0.0), "", 0.0, lambda: 0.0, 0, dialect=PROPOPS)
+    return Call(
+        req, cast(Store, None), wire, Site(), Counters(lambda: 0.0), "", 0.0, lambda: 0.0, 0, "", dialect=PROPOPS
+    )
 
 
 def sample(kind: type[HoldfastError]) -> HoldfastError:
