@@ -132,5 +132,10 @@ async def test_named_statements_search(catalog: SqliteCatalog, name: str) -> Non
     assert [step for step in found if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step] == []
 
 
+async def test_who_holds_a_digest_is_told_by_its_versions_and_not_by_all_attachments(catalog: SqliteCatalog) -> None:
+    found = steps(catalog, load_statements()["hold_by_sha256"], (b"x", b"x", 1, 1))
+    assert found[0] == "SEARCH v USING COVERING INDEX versions_held (sha256=?)"
+
+
 def _names(text: str) -> list[str]:
     return [word.strip("(),;") for word in text.split() if word.strip("(),;").startswith(":")]
