@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ObjectNotInPrerequisiteState
@@ -260,6 +261,24 @@ async def test_nothing_is_left_in_a_database_when_nobody_watches() -> None:
 
 def dsn_name(dsn: str) -> str:
     return str(conninfo_to_dict(dsn)["dbname"])
+
+
+async def test_a_database_is_closed_and_given_up_while_somebody_reads_on() -> None:
+    """A dump holds its tables for hours, and everybody else who reads would queue behind who waits for it."""
+    with fresh_database() as dsn, psycopg.connect(dsn) as reader:
+        catalog, gate = open_postgres(dsn), PostgresGate(dsn)
+        await catalog.transact(adding([rows.account(), rows.ledger()]))
+        for table in NOTED.values():
+            reader.execute(f"SELECT count(*) FROM {table.table}".encode())
+        await gate.watch()
+        await gate.hold(MOVING)
+        assert await gate.seal(AWAY)
+        assert await gate.closure() == AWAY
+        reader.rollback()
+        await gate.close(Closure("filling", "there"))
+        await gate.open()
+        assert {("touched",), ("noted",)}.isdisjoint(server().execute(_OBJECTS, dsn_name(dsn)))
+        await catalog.close()
 
 
 async def test_ordinary_servers_start_and_write_while_the_owner_watches() -> None:

@@ -47,7 +47,7 @@ END
 $$
 """
 _CLOSE = """
-CREATE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} FOR EACH STATEMENT
+CREATE OR REPLACE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} FOR EACH STATEMENT
 WHEN (current_setting('holdfast.past_gate', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION refuse_changes()
 """
 
@@ -122,7 +122,9 @@ class PostgresGate:
         self._see_that_it_is_ours(connection)
         if notes.read_notes(connection, 1):
             return False
-        _close(connection, why)
+        # Taking triggers away would have to wait for all who read, and let nobody read meanwhile.
+        notes.disown_notes(connection)
+        _close(connection, why, keep_notes=True)
         return True
 
     def _withdraw(self, connection: Connection, why: Closure | None) -> None:
@@ -200,11 +202,11 @@ def _closure(connection: Connection) -> Closure | None:
 
 def _close(connection: Connection, why: Closure | None, *, keep_notes: bool = False) -> None:
     names = _take(connection)
-    for name in names:
-        connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(_TRIGGER), name))
     if not keep_notes:
         notes.end_notes(connection)
     if why is None:
+        for name in names:
+            connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(_TRIGGER), name))
         return
     connection.execute(_REFUSE)
     for name in names:

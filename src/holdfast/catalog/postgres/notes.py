@@ -78,8 +78,8 @@ def begin_notes(connection: Connection, watcher: str) -> None:
 
 
 def end_notes(connection: Connection) -> None:
-    """As in a file."""
-    if watcher_of(connection) is None:
+    """As in a file; whoever reads is waited for."""
+    if not connection.execute("SELECT to_regclass(%s) IS NOT NULL", (TABLE,)).fetchall()[0][0]:
         return
     for noted in NOTED.values():
         for trigger in ("noted", "noted_whole"):
@@ -87,6 +87,11 @@ def end_notes(connection: Connection) -> None:
         connection.execute(f"DROP FUNCTION IF EXISTS note_{noted.table}".encode())
     connection.execute("DROP FUNCTION IF EXISTS refuse_truncation")
     connection.execute(f"DROP TABLE {TABLE}".encode())
+
+
+def disown_notes(connection: Connection) -> None:
+    """Nobody watches any more; what notes are taken by stays, where nothing changes, until `end_notes`."""
+    connection.execute(f"COMMENT ON TABLE {TABLE} IS NULL".encode())
 
 
 def watcher_of(connection: Connection) -> str | None:
