@@ -19,7 +19,7 @@ from tests.engines.pairs import PAIRS, fresh_pair
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("whole", hypothesis.settings.get_profile("project"), max_examples=250)
 
-MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:

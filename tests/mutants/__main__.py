@@ -79,7 +79,7 @@ def outcome(mutant: Mutant, copy: Path) -> tuple[str, str]:
 
 
 def _run(tests: tuple[str, ...], copy: Path) -> tuple[str, str]:
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", *tests]
     environment = {**os.environ, "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy}", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(

@@ -39,6 +39,13 @@ async def test_another_question_gets_an_answer_of_its_own(client: Client, other:
     assert (await client("GET", "/toy/count")).json == 1
 
 
+async def test_the_name_of_a_request_asks_nothing_else(client: Client) -> None:
+    for number in range(3):
+        name = f"request-{number}"
+        answer = await client("GET", "/toy/count", headers={"x-request-id": name, "traceparent": name})
+        assert (answer.json, answer["x-request-id"]) == (1, name)
+
+
 async def test_a_revoked_token_opens_nothing_that_was_kept(client: Client, store: Store) -> None:
     assert (await client("GET", "/toy/count")).json == 1
     store.revoked = True

@@ -19,16 +19,17 @@ MOST: Final = 256 << 10
 """Longer answers are not kept."""
 
 _OVERHEAD: Final = 1024
+_NAMES_OF_REQUESTS: Final = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 
 
 def question(scope: Scope, actor: Actor) -> Hashable:
-    """What is asked, in every byte that the client chose, and by whom."""
+    """What is asked, in every byte that the client chose but the names that it gives the request, and by whom."""
     client = scope.get("client")
     return (
         scope["method"],
         scope["raw_path"],
         scope["query_string"],
-        tuple(scope["headers"]),
+        tuple([header for header in scope["headers"] if header[0] not in _NAMES_OF_REQUESTS]),
         client[0] if client else None,
         actor,
     )
