@@ -197,12 +197,14 @@ def there(old: Path, new: Path, token: str) -> dict[str, float]:
             status, body = ask(link, "GET", f"/v1/attachments/{id}/content", headers)
             wrong += status != 200 or hashlib.sha256(body).hexdigest() != digest
         wrong += sum(ask(link, "GET", f"/v1/attachments/{id}", headers)[0] != 404 for id in load.gone)
+    print(f"{len(load.held) + len(load.gone)} acknowledged meanwhile, {wrong} of them lost or wrong")
     for side in (old, new):
         print(side.name, holdfast("verify", "--data", side).strip())
-    closed = re.search(r"refused for ([\d.]+) s", said)
+    closed = re.search(r"refused for ([\d.]+) s, and (\d+) rows", said)
     return {
         "seconds": round(seconds, 1),
         "seconds closed": float(closed[1]) if closed else -1,
+        "rows compared then": int(closed[2]) if closed else -1,
         "acknowledged meanwhile": len(load.held) + len(load.gone),
         "refused": load.refused,
         "lost or wrong": wrong,

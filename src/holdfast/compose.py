@@ -14,6 +14,7 @@ import msgspec
 from holdfast.blobs.disk import DiskBlobs, open_disk
 from holdfast.blobs.fallback import FallbackBlobs
 from holdfast.catalog.gates import SqliteGate, closure_of
+from holdfast.catalog.gates import is_watched as file_is_watched
 from holdfast.catalog.inspection import damage_of, migrate_file, versions_of
 from holdfast.catalog.migrations import SchemaTooNew, SchemaVersions
 from holdfast.catalog.snapshots import seal as seal_file
@@ -152,6 +153,19 @@ def closure(settings: Settings) -> Closure | None:
     path = catalog_place(settings)
     try:
         return closure_of(path)
+    except HoldfastError as error:
+        raise InstallationError(f"catalog: {path}: {error.detail}") from None
+
+
+def is_watched(settings: Settings) -> bool:
+    """Whether the catalog's changes are noted for a move. Raises `InstallationError`."""
+    if on_postgres(settings):
+        from holdfast.catalog.postgres import gates  # noqa: PLC0415 -- a driver few need
+
+        return _on_database(lambda: gates.is_watched(settings.catalog))
+    path = catalog_place(settings)
+    try:
+        return file_is_watched(path)
     except HoldfastError as error:
         raise InstallationError(f"catalog: {path}: {error.detail}") from None
 
@@ -499,9 +513,12 @@ def _check_catalog(settings: Settings) -> Iterator[Finding]:
 
 def _check_gate(settings: Settings) -> Iterator[Finding]:
     try:
-        why = closure(settings)
+        why, watched = closure(settings), is_watched(settings)
     except InstallationError:
         return
+    if watched:
+        remedy = "If no move runs any more, run it again to finish it, or end it with holdfast move --reopen"
+        yield Finding("warning", "move", "Every change is noted for a move, and the notes take room", remedy)
     if why is not None:
         remedy = (
             "Serve from there"

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from holdfast.catalog.kinds import at_places
+from holdfast.catalog.notes import NOTED
 from holdfast.catalog.reading import Reading
 from holdfast.catalog.sqlite import SqliteCatalog, open_sqlite
 from holdfast.catalog.statements import load_statements
 from holdfast.core.model import RecordRef
 from holdfast.core.ports import (
+    AtQuery,
     AttachmentQuery,
     BlobQuery,
     EntryQuery,
@@ -108,6 +111,18 @@ async def test_only_matching_rows_are_read(catalog: SqliteCatalog, query: Query[
     assert [step for step in found if step.split(" USING ")[0] in tables] == []
 
 
+PLACED: list[AtQuery[Any]] = [AtQuery(1, kind, (tuple("xyz"[: len(noted.columns)]),)) for kind, noted in NOTED.items()]
+
+
+@pytest.mark.parametrize("query", PLACED, ids=str)
+async def test_rows_of_every_kind_are_looked_up_by_their_place(catalog: SqliteCatalog, query: AtQuery[Any]) -> None:
+    (looked_up,) = at_places(query)
+    found = steps(catalog, looked_up.text, looked_up.args)
+    assert [step for step in found if not step.startswith("SEARCH")] == []
+    # Each by all of its place, and not only by its account.
+    assert not found[0].endswith("(account=?)")
+
+
 @pytest.mark.parametrize(
     "name", [name for name in load_statements() if name.endswith(("_save", "_remove")) or "_by_" in name]
 )
@@ -115,6 +130,11 @@ async def test_named_statements_search(catalog: SqliteCatalog, name: str) -> Non
     text = load_statements()[name]
     found = steps(catalog, text, tuple(range(30))[: len({*_names(text)})])
     assert [step for step in found if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step] == []
+
+
+async def test_who_holds_a_digest_is_told_by_its_versions_and_not_by_all_attachments(catalog: SqliteCatalog) -> None:
+    found = steps(catalog, load_statements()["hold_by_sha256"], (b"x", b"x", 1, 1))
+    assert found[0] == "SEARCH v USING COVERING INDEX versions_held (sha256=?)"
 
 
 def _names(text: str) -> list[str]:

@@ -162,3 +162,12 @@ def test_named_statements_find_their_rows_by_an_index(connection: psycopg.Connec
     finally:
         connection.execute("RESET plan_cache_mode")
         connection.execute("DEALLOCATE named")
+
+
+def test_the_few_rarest_pieces_of_a_search_are_put_to_the_engine() -> None:
+    asking = Asking(worded_statements())
+    asking.learn([("common", 9), ("rare", 1), ("rarer", 0), ("middling", 5), ("so-so", 7)])
+    assert asking.rarest(("common", "so-so", "rare", "middling", "rarer")) == ["rarer", "rare", "middling", "so-so"]
+    assert asking.rarest(("common",)) == ["common"]
+    match = asking.grammar.names(["rarer", "rare", "middling", "so-so"]).match
+    assert match.args == ("rarer", "rare", "middling", "so-so")

@@ -184,7 +184,7 @@ def test_a_used_installation_moves_though_the_move_is_killed(
                         moving.send_signal(signal.SIGKILL)
                         moving.wait()
                 told = run("move", "--data", old.data, *where)
-                assert "counted and digested" in told
+                assert "compared on both sides" in told
             answer = client.post("/v1/attachments", params={"name": "late"}, content=b"late")
             assert (answer.status_code, answer.headers["Retry-After"]) == (CLOSED, "5")
             before = held_by(client)
@@ -223,7 +223,9 @@ def test_a_catalog_that_is_only_half_filled_is_not_served(simple: Stores, grown:
         moving.wait()
     refused = attempt("verify", "--data", grown.data)
     assert (refused.returncode, "still being moved here" in refused.stderr) == (2, True)
+    assert "noted for a move" in attempt("doctor", "--data", simple.data).stdout
     assert "changes are let in" in run("move", "--data", simple.data, "--reopen")
+    assert "noted for a move" not in attempt("doctor", "--data", simple.data).stdout
     run("move", "--data", simple.data, *where, "--rate", "1GiB")
     assert "all is well" in run("verify", "--data", grown.data)
 

@@ -146,13 +146,13 @@ async def test_what_changes_meanwhile_comes_along(ends: Ends) -> None:
 
     async def meanwhile(number: int) -> None:
         if number < 16 and await ends.source.gate.closure() is None:
-            await _change_something(ends.source, draw, number)
+            await change_something(ends.source, draw, number)
 
     await ends.move(target=Troubled(ends.target.past, meanwhile)).run()
     assert await contents(ends.target.catalog, 1) == await contents(ends.source.catalog, 1)
 
 
-async def _change_something(place: Place, draw: random.Random, number: int) -> None:
+async def change_something(place: Place, draw: random.Random, number: int) -> None:
     found = await contents(place.catalog, 1)
     attachments: list[Attachment] = found[Attachment]
     first = draw.choice(attachments)
@@ -203,7 +203,7 @@ async def test_a_move_that_broke_off_is_begun_again(small: Ends, at: int) -> Non
     why = await small.target.gate.closure()
     assert why is not None
     assert why.state == "filling"
-    await _change_something(small.source, random.Random(at), at)
+    await change_something(small.source, random.Random(at), at)
     await small.move().run()
     assert await contents(small.target.catalog, 1) == await contents(small.source.catalog, 1)
 
@@ -220,7 +220,7 @@ async def test_a_move_that_died_behind_the_closed_gate_is_begun_again(ends: Ends
 async def test_there_and_back_again_brings_what_changed_there(ends: Ends) -> None:
     await fill(ends.source.catalog, 1)
     await ends.move().run()
-    await _change_something(ends.target, random.Random(5), 5)
+    await change_something(ends.target, random.Random(5), 5)
     await ends.back().run()
     assert await contents(ends.source.catalog, 1) == await contents(ends.target.catalog, 1)
     assert await ends.source.gate.closure() is None
@@ -262,14 +262,14 @@ async def test_a_difference_at_the_end_opens_the_source_again(small: Ends) -> No
     class Forgetful(Troubled):
         async def find(self, query: Query[R]) -> Page[R]:
             page: Page[R] = await self._catalog.find(query)
-            if getattr(query, "kind", None) is Link and await small.source.gate.closure() is not None:
+            if getattr(query, "kind", None) is Link:
                 return msgspec.structs.replace(page, items=page.items[1:])
             return page
 
     async def no_trouble(_number: int) -> None:
         return None
 
-    with pytest.raises((Mismatch, Unavailable, Exception)):
+    with pytest.raises(Mismatch, match="Link"):
         await small.move(target=Forgetful(small.target.past, no_trouble)).run()
     assert await small.source.gate.closure() is None
     await small.source.catalog.transact(adding([rows.event(1000)]))

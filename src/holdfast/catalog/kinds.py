@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 (the text is put together from constants only, every value is bound)
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from holdfast.catalog import rowcodec as codec
@@ -25,7 +25,7 @@ from holdfast.core.model import (
     User,
     Version,
 )
-from holdfast.core.ports import KindQuery
+from holdfast.core.ports import AtQuery, KindQuery, Page
 
 
 class Kind(NamedTuple):
@@ -107,3 +107,17 @@ def plan_kind(query: KindQuery[Any]) -> Select:
         own += Sql(" AND ") + beyond(keys, places(query.window.after))
     rows = Sql(f"SELECT {kind.columns} FROM ") + own + order_by(keys) + limited(query.window)
     return Select(rows, total, kind.value, lambda row: tuple(row[at] for at in kind.at), scans=True)
+
+
+def at_places(query: AtQuery[Any]) -> list[Sql]:
+    """The rows at each place."""
+    kind = KINDS[query.kind]
+    there = " AND ".join(f"{column} = ?" for column in (kind.account, *kind.order))
+    text = f"SELECT {kind.columns} FROM {kind.source} WHERE {there}"
+    return [Sql(text, (query.account, *place[: len(kind.order)])) for place in query.places]
+
+
+def page_at(query: AtQuery[Any], found: Sequence[Sequence[codec.DbRow]]) -> Page[Any]:
+    """What the statements gave, as one page."""
+    value = KINDS[query.kind].value
+    return Page(tuple(value(row) for rows in found for row in rows))

@@ -7,7 +7,7 @@ from holdfast.catalog import plans
 from holdfast.catalog import rowcodec as codec
 from holdfast.catalog.attachment_plans import Engine, ancestor_in, path_within, plan_attachments, record_key
 from holdfast.catalog.compile import Select, Sql, all_of, any_of, one_of
-from holdfast.catalog.kinds import plan_kind
+from holdfast.catalog.kinds import at_places, page_at, plan_kind
 from holdfast.catalog.statements import Named
 from holdfast.core import ports
 from holdfast.core.model import Figures, Hold, PathScope, Standing, Tally
@@ -145,6 +145,7 @@ FIXED: Mapping[type[Any], Fixed] = {
         lambda query: [Named("blob_by_locator", (locator,)) for locator in query.locators], _every(codec.blob_of)
     ),
     ports.HoldQuery: Fixed(_holds, _hold_page),
+    ports.AtQuery: Fixed(at_places, page_at),
     ports.FiguresQuery: Fixed(
         lambda query: [Named("figures", (query.account,) * 4)], _every(lambda row: Figures(*row))
     ),

@@ -148,8 +148,11 @@ async def _rows(catalog: "Rows") -> int:
 
 def _report(moved: "Moved", target: Settings) -> None:
     told = ", ".join(f"{count} {kind}" for kind, count in moved.rows.items() if count)
-    typer.echo(f"rows on both sides, counted and digested: {told or 'none'}")
-    typer.echo(f"changes were refused for {moved.closed_seconds:.1f} s; the old catalog refuses them from now on")
+    typer.echo(f"rows compared on both sides: {told or 'none'}")
+    typer.echo(
+        f"changes were refused for {moved.closed_seconds:.1f} s, and {moved.again} rows compared again in that time; "
+        "the old catalog refuses changes from now on"
+    )
     typer.echo(f"serve with HOLDFAST_CATALOG={printable(store_name(target.catalog))}", nl=False)
     typer.echo(f" and HOLDFAST_BLOBS={printable(store_name(target.blobs))}")
     _report_contents(moved.carried)
@@ -258,10 +261,12 @@ def _want_of_room(target: Settings, size: int) -> list[str]:
 
 
 def _reopen(settings: Settings, *, yes: bool) -> None:
-    from holdfast.compose import closure, gate_of, said_of  # noqa: PLC0415
+    from holdfast.compose import closure, gate_of, is_watched, said_of  # noqa: PLC0415
 
     why = closure(settings)
     if why is None:
+        if is_watched(settings):
+            _guarded(gate_of(settings).open())
         typer.echo("changes are let in")
         return
     if why.state != "moving" and not yes:
@@ -272,6 +277,7 @@ def _reopen(settings: Settings, *, yes: bool) -> None:
 
 def _guarded(work: Coroutine[Any, Any, T]) -> T:
     from holdfast.compose import InstallationError  # noqa: PLC0415
+    from holdfast.core.inventory import WatchLost  # noqa: PLC0415
     from holdfast.core.leases import LeaseLost  # noqa: PLC0415
     from holdfast.core.upkeep.matching import NotACopy  # noqa: PLC0415
     from holdfast.core.upkeep.moving import Mismatch  # noqa: PLC0415
@@ -282,6 +288,8 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
         fail(str(error), USAGE)
     except Mismatch as error:
         fail(f"nothing was switched: {error}")
+    except WatchLost as error:
+        fail(f"nothing was switched by this move: {error}")
     except LeaseLost:
         fail("the move was interrupted for so long that contents may have gone meanwhile; run it again")
     except HoldfastError as error:

@@ -1,9 +1,11 @@
 """What upkeep asks of the stores beyond the ports that serving needs; a store may lack any of them."""
 
-from collections.abc import AsyncIterator, Collection
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
+
+from holdfast.core.ports import Scalar
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -99,10 +101,24 @@ class Closure(msgspec.Struct, frozen=True):
     place: str
 
 
+class Note(msgspec.Struct, frozen=True):
+    """That a row came, changed or went: its account and kind, and a place where it stood or stands, by which an
+    `AtQuery` finds it. `number` tells notes apart; older ones have smaller numbers."""
+
+    number: int
+    account: int
+    kind: type[Any]
+    place: tuple[Scalar, ...]
+
+
+class WatchLost(Exception):
+    """The notes are not ours any more: somebody else watches, or nobody; the text says so for people."""
+
+
 class Gate(Protocol):
     """What keeps every process, of whatever version, from changing a catalog: the engine itself refuses.
 
-    Leases may still be taken.
+    Leases may still be taken. It can also note what passes, for one watcher at a time: the one who called last.
     """
 
     async def closure(self) -> Closure | None:
@@ -112,10 +128,41 @@ class Gate(Protocol):
     async def close(self, why: Closure) -> None:
         """From here on no row changes, and all that was committed can be read. Closed already, the reason is replaced.
 
-        Raises `Unavailable` when writers do not end, or the role may not do this.
+        Nobody watches any more. Raises `Unavailable` when writers do not end, or the role may not do this.
         """
         ...
 
     async def open(self) -> None:
-        """Let changes in again."""
+        """Let changes in again. Nobody watches any more."""
+        ...
+
+    async def watch(self) -> Closure | None:
+        """From here on every change of a row is noted in its own transaction, by whatever process; earlier notes go.
+
+        What was committed before can be read. Closed for `moving`, it is opened: who closed it watches no more. Gives
+        why it was closed. Versions of an attachment that goes leave no note of their own. Raises as `close` does.
+        """
+        ...
+
+    async def seen(self, limit: int) -> list[Note]:
+        """The oldest notes of what was committed, as many as `limit`. Raises `WatchLost`."""
+        ...
+
+    async def forget(self, seen: Sequence[Note]) -> None:
+        """Drop these notes. A row that has changed again has another one. Raises `WatchLost`."""
+        ...
+
+    async def hold(self, why: Closure) -> None:
+        """As `close`, and the notes are kept. Raises `WatchLost`."""
+        ...
+
+    async def seal(self, why: Closure) -> bool:
+        """As `close`, in one step with a look that no note is left; False, and nothing done, if there is one.
+
+        Raises `WatchLost`.
+        """
+        ...
+
+    async def withdraw(self, why: Closure | None) -> None:
+        """Watch no more, and leave it closed for that reason, or open; nothing happens if it is not we who watch."""
         ...

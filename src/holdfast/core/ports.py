@@ -462,6 +462,17 @@ class KindQuery(Query[R_co], frozen=True):
     window: Window
 
 
+class AtQuery(Query[R_co], frozen=True):
+    """The rows of one kind in the account that stand at these places, in any order; a place may be empty.
+
+    A place is what `KindQuery` orders by. Of attachments the number counts, and what follows it does not.
+    """
+
+    account: int
+    kind: type[R_co]
+    places: tuple[tuple[Scalar, ...], ...]
+
+
 class FiguresQuery(Query[Figures], frozen=True):
     """One set of figures, counted from all rows of the account; may take minutes."""
 

@@ -40,7 +40,11 @@ from holdfast.core.ports import (
 T = TypeVar("T")
 
 _MARGIN_SECONDS = 2.0
-_FRESH_PLAN = Statement("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+# Nobody can tell the planner how few names hold a part: it would merge the few with all attachments, expecting to be
+# done soon, and read millions.
+_FRESH_PLAN = Statement(
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_mergejoin', 'off', true)"
+)
 _OUTCOME = "SELECT attempt FROM sessions WHERE id = $1 FOR UPDATE"
 _TOO_LATE = "UPDATE sessions SET attempt = -1 - attempt WHERE id = $1 AND attempt >= 0"
 _SOON_READ = (FactsQuery, StandingQuery, UsageQuery, WithinQuery)

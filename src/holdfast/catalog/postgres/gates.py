@@ -1,24 +1,31 @@
 """Closing a PostgreSQL catalog to changes: triggers that refuse them, whichever server asks.
 
 Making them takes the tables from all writers for a moment: those at work are waited for, and later ones are refused. It
-takes the role that owns the tables. The reason is the comment on one of the triggers.
+takes the role that owns the tables. The reason is the comment on one of the triggers. The triggers that note what
+changes are made in the same way.
 """
 
 import asyncio
+import secrets
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from holdfast.catalog.notes import TABLE
+from holdfast.catalog.postgres import notes
 from holdfast.catalog.postgres.migrations import Connection, connected, one_line
 from holdfast.core.errors import Unavailable
-from holdfast.core.inventory import Closure
+from holdfast.core.inventory import Closure, Note, WatchLost
+
+T = TypeVar("T")
 
 _TRIGGER = "closed"
-_OPEN = frozenset({"counts", "leases", "sessions", "schema_versions"})
+_OPEN = frozenset({"counts", "leases", "sessions", "schema_versions", TABLE})
 _WAIT_SECONDS = 30
 _TRIES = 5
 _TABLES = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
@@ -40,7 +47,7 @@ END
 $$
 """
 _CLOSE = """
-CREATE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} FOR EACH STATEMENT
+CREATE OR REPLACE TRIGGER closed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} FOR EACH STATEMENT
 WHEN (current_setting('holdfast.past_gate', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION refuse_changes()
 """
 
@@ -50,6 +57,7 @@ class PostgresGate:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._watcher = ""
 
     async def closure(self) -> Closure | None:
         """As `Gate.closure`."""
@@ -57,18 +65,83 @@ class PostgresGate:
 
     async def close(self, why: Closure) -> None:
         """As `Gate.close`."""
-        await asyncio.to_thread(self._set, why)
+        await asyncio.to_thread(self._change, lambda connection: _close(connection, why))
 
     async def open(self) -> None:
         """As `Gate.open`."""
-        await asyncio.to_thread(self._set, None)
+        await asyncio.to_thread(self._change, lambda connection: _close(connection, None))
 
-    def _set(self, why: Closure | None) -> None:
+    async def watch(self) -> Closure | None:
+        """As `Gate.watch`."""
+        self._watcher = secrets.token_hex(16)
+        return await asyncio.to_thread(self._change, self._watch)
+
+    async def seen(self, limit: int) -> list[Note]:
+        """As `Gate.seen`."""
+        return await asyncio.to_thread(self._change, lambda connection: self._read(connection, limit))
+
+    async def forget(self, seen: Sequence[Note]) -> None:
+        """As `Gate.forget`."""
+        await asyncio.to_thread(self._change, lambda connection: self._forget(connection, seen))
+
+    async def hold(self, why: Closure) -> None:
+        """As `Gate.hold`."""
+        await asyncio.to_thread(self._change, lambda connection: self._hold(connection, why))
+
+    async def seal(self, why: Closure) -> bool:
+        """As `Gate.seal`."""
+        return await asyncio.to_thread(self._change, lambda connection: self._seal(connection, why))
+
+    async def withdraw(self, why: Closure | None) -> None:
+        """As `Gate.withdraw`."""
+        await asyncio.to_thread(self._change, lambda connection: self._withdraw(connection, why))
+
+    def _watch(self, connection: Connection) -> Closure | None:
+        _take(connection)
+        why = _closure(connection)
+        if why is not None and why.state == "moving":
+            _close(connection, None)
+        notes.begin_notes(connection, self._watcher)
+        return why
+
+    def _read(self, connection: Connection, limit: int) -> list[Note]:
+        self._see_that_it_is_ours(connection)
+        return notes.read_notes(connection, limit)
+
+    def _forget(self, connection: Connection, seen: Sequence[Note]) -> None:
+        self._see_that_it_is_ours(connection)
+        notes.drop_notes(connection, seen)
+
+    def _hold(self, connection: Connection, why: Closure) -> None:
+        _take(connection)
+        self._see_that_it_is_ours(connection)
+        _close(connection, why, keep_notes=True)
+
+    def _seal(self, connection: Connection, why: Closure) -> bool:
+        _take(connection)
+        self._see_that_it_is_ours(connection)
+        if notes.read_notes(connection, 1):
+            return False
+        # Taking triggers away would have to wait for all who read, and let nobody read meanwhile.
+        notes.disown_notes(connection)
+        _close(connection, why, keep_notes=True)
+        return True
+
+    def _withdraw(self, connection: Connection, why: Closure | None) -> None:
+        _take(connection)
+        if notes.watcher_of(connection) == self._watcher:
+            _close(connection, why)
+
+    def _see_that_it_is_ours(self, connection: Connection) -> None:
+        if not notes.held(connection) or notes.watcher_of(connection) != self._watcher:
+            raise WatchLost("another move from this catalog has begun, or it was reopened")
+
+    def _change(self, work: Callable[[Connection], T]) -> T:
         for attempt in range(_TRIES):
             with connected(self._dsn) as connection:
                 try:
-                    _close(connection, why)
-                    return
+                    with connection.transaction():
+                        return work(connection)
                 except errors.DeadlockDetected:
                     time.sleep(0.1 * attempt)
                 except errors.InsufficientPrivilege:
@@ -84,10 +157,18 @@ def closure_of(dsn: str) -> Closure | None:
     """Why the database is closed; None if it is not. Raises `Unavailable`, `Unsuitable`."""
     with connected(dsn) as connection:
         try:
-            rows = connection.execute(_TOLD).fetchall()
+            return _closure(connection)
         except psycopg.Error as error:
             raise Unavailable(one_line(error)) from error
-    return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
+
+
+def is_watched(dsn: str) -> bool:
+    """Whether the database's changes are noted for a move. Raises `Unavailable`, `Unsuitable`."""
+    with connected(dsn) as connection:
+        try:
+            return notes.watcher_of(connection) is not None
+        except psycopg.Error as error:
+            raise Unavailable(one_line(error)) from error
 
 
 def may_close(dsn: str) -> bool:
@@ -105,18 +186,30 @@ def past(dsn: str) -> str:
     return make_conninfo(dsn, options=f"{before.get('options') or ''} -c holdfast.past_gate=on".strip())
 
 
-def _close(connection: Connection, why: Closure | None) -> None:
-    with connection.transaction():
-        connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_SECONDS}s",))
-        tables = [str(name) for (name,) in connection.execute(_TABLES).fetchall() if name not in _OPEN]
-        names = [sql.Identifier(table) for table in tables]
-        connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(names)))
+def _take(connection: Connection) -> list[sql.Identifier]:
+    """Wait for the writers at work, and let no others begin until the end of the transaction; the tables of rows."""
+    connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{_WAIT_SECONDS}s",))
+    tables = [str(name) for (name,) in connection.execute(_TABLES).fetchall() if name not in _OPEN]
+    names = [sql.Identifier(table) for table in tables]
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(names)))
+    return names
+
+
+def _closure(connection: Connection) -> Closure | None:
+    rows = connection.execute(_TOLD).fetchall()
+    return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
+
+
+def _close(connection: Connection, why: Closure | None, *, keep_notes: bool = False) -> None:
+    names = _take(connection)
+    if not keep_notes:
+        notes.end_notes(connection)
+    if why is None:
         for name in names:
             connection.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(sql.Identifier(_TRIGGER), name))
-        if why is None:
-            return
-        connection.execute(_REFUSE)
-        for name in names:
-            connection.execute(sql.SQL(_CLOSE).format(name))
-        told = sql.Literal(msgspec.json.encode(why).decode())
-        connection.execute(sql.SQL("COMMENT ON TRIGGER closed ON accounts IS {}").format(told))
+        return
+    connection.execute(_REFUSE)
+    for name in names:
+        connection.execute(sql.SQL(_CLOSE).format(name))
+    told = sql.Literal(msgspec.json.encode(why).decode())
+    connection.execute(sql.SQL("COMMENT ON TRIGGER closed ON accounts IS {}").format(told))

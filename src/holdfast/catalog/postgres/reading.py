@@ -17,6 +17,7 @@ from holdfast.core.ports import Key, Page, Query, R, Window
 Rows = Sequence[tuple[Any, ...]]
 
 REACH = 64
+MOST_PIECES = 4
 MOST_ASKED = 32
 MOST_GUESSES = 4_096
 GUESS_SECONDS = 60.0
@@ -42,8 +43,8 @@ class Asking:
         return False
 
     def rarest(self, pieces: Sequence[str]) -> Sequence[str]:
-        """The piece that narrows most, as far as is known; the names that have it are tested in whole."""
-        return [min(pieces, key=lambda piece: self._reach.get(piece, 0))]
+        """The pieces that narrow most, as far as is known. With which of them to begin, the engine's figures say."""
+        return sorted(pieces, key=lambda piece: self._reach.get(piece, 0))[:MOST_PIECES]
 
     def wondering(self, query: Query[Any]) -> Statement | None:
         """What is to be asked before a search by words is planned, and told by `learn`; None if enough is known."""

@@ -166,9 +166,10 @@ SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at 
 WHERE account = :account AND sha256 = :sha256
 -- name: blob_by_locator
 SELECT account, sha256, size, locator, refs, created_at, idle_since, damaged_at FROM blobs WHERE locator = :locator
+-- Left to itself, SQLite walks all attachments of the account instead of the few versions of the digest.
 -- name: hold_by_sha256
 SELECT count(*), (SELECT count(*) FROM renditions WHERE account = :owner AND blob = :blob)
-FROM versions v JOIN attachments a ON a.key = v.attachment
+FROM versions v CROSS JOIN attachments a ON a.key = v.attachment
 WHERE v.sha256 = :sha256 AND a.account = :account
 -- name: blob_add
 INSERT INTO blobs (account, sha256, size, locator, refs, created_at, idle_since, damaged_at)

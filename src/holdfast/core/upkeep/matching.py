@@ -1,12 +1,11 @@
-"""Making one catalog's rows those of another, a kind at a time: both are read in the same order, side by side.
+"""Making one catalog's rows those of another, a kind at a time: all of them, or those that stand at some places.
 
-What differs is added, written over or removed in the target. Nothing else is remembered, so it may stop anywhere and
-begin again, and what is there already costs no more than reading it. While the source is in use a row may want a place
-that another still takes; such rows are tried again, and the next time around finds what is left.
+Both are read in the same order, side by side, and what differs is added, written over or removed in the target. It may
+stop anywhere and begin again, and what is there already costs no more than reading it. While the source is in use a
+row may want a place that another still takes; such rows are tried again, and the next time around finds what is left.
 """
 
-import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,7 +30,7 @@ from holdfast.core.model import (
     User,
     Version,
 )
-from holdfast.core.ports import Catalog, KindQuery, Row, Rows, Tx
+from holdfast.core.ports import AtQuery, Catalog, KindQuery, Row, Rows, Scalar, Tx, Window
 from holdfast.core.upkeep.stock import Step, pages, unwatched
 
 PLACES: Mapping[type[Any], Callable[[Any], tuple[Any, ...]]] = {
@@ -58,6 +57,7 @@ Leases stay behind: they say which process of the old place is busy with what.
 
 _PAGE = 500
 _ROUNDS = 4
+_LATE = "the target holds attachments that the source has never had; empty it and begin anew"
 
 
 class NotACopy(Exception):
@@ -78,14 +78,12 @@ class Change(NamedTuple):
     was: Any
 
 
-class Matched(msgspec.Struct):
-    """What bringing one kind came to: rows of the source, a digest of them, changes made, and rows that found no
-    place yet."""
+class Spot(NamedTuple):
+    """A place among the rows of a kind in an account."""
 
-    rows: int = 0
-    digest: str = ""
-    changes: int = 0
-    left: int = 0
+    account: int
+    kind: type[Any]
+    place: tuple[Scalar, ...]
 
 
 Wanted = Callable[[Sequence[Pair]], Awaitable[Sequence[Any]]]
@@ -112,57 +110,49 @@ class Route(NamedTuple):
         return late and getattr(pair.source, "created_at", 0) > (self.until or 0)
 
 
-async def bring(route: Route, kind: type[Row], wanted: Wanted = as_it_is, step: Step = unwatched) -> Matched:
-    """Make the target's rows of that kind those of the source; `step` is told how many rows were looked at.
+class Matching(msgspec.Struct, frozen=True):
+    """How rows of one kind are brought. `wanted` says what the target should have; `step` is told how many rows were
+    looked at; `unsure` is given the places where the target was not found as it should be, if anybody asks for them."""
 
-    Raises `NotACopy`, and what the catalogs raise.
-    """
-    done, digest, left, target = Matched(), Digest(), list[Change](), route.target
-    async with aclosing(_chunks(route, kind)) as chunks:
-        async for pairs in chunks:
-            rows = await wanted(pairs)
-            for pair in pairs:
-                if pair.source is not None:
-                    digest.take(pair.source)
-            changes = [Change(row, pair.target) for row, pair in zip(rows, pairs, strict=True) if row != pair.target]
-            done.changes += len(changes)
-            left += await _carry_out(target, changes)
-            step(len(pairs))
-    for _ in range(_ROUNDS):
-        if left:
-            left = await _carry_out(target, left)
-    done.rows, done.digest, done.left = digest.rows, digest.told, len(left)
-    return done
+    route: Route
+    kind: type[Row]
+    wanted: Wanted = as_it_is
+    step: Step = unwatched
+    unsure: set[Spot] | None = None
 
+    async def all(self) -> int:
+        """Make all rows of the target those of the source; how many these are.
 
-async def count(rows: Rows, account: int, kind: type[Row], step: Step = unwatched) -> Matched:
-    """The number of rows of that kind, and a digest of them, the same in every catalog that holds the same."""
-    digest = Digest()
-    async for page in pages(rows, partial(KindQuery, account, kind), _PAGE):
-        for row in page:
-            digest.take(row)
-        step(len(page))
-    return Matched(digest.rows, digest.told)
+        Raises `NotACopy`, and what the catalogs raise.
+        """
+        return await self._bring(_chunks(self.route, self.kind))
 
+    async def at(self, places: Collection[tuple[Scalar, ...]]) -> int:
+        """The same, of the rows at these places alone."""
+        return await self._bring(_chunks_at(self.route, self.kind, sorted(places)))
 
-class Digest:
-    """A running digest of rows, in their order. Where bytes lie is another matter in each store, and left out."""
+    async def _bring(self, chunks: AsyncGenerator[list[Pair]]) -> int:
+        rows, left, target = 0, list[Change](), self.route.target
+        async with aclosing(chunks):
+            async for pairs in chunks:
+                late = [pair for pair in pairs if self.route.is_late(pair)]
+                pairs_now = [pair for pair in pairs if not self.route.is_late(pair)]
+                wanted = await self.wanted(pairs_now)
+                rows += sum(pair.source is not None for pair in pairs)
+                changed = [(pair, row) for row, pair in zip(wanted, pairs_now, strict=True) if row != pair.target]
+                self._doubt([*late, *(pair for pair, _ in changed)])
+                left += await _carry_out(target, [Change(row, pair.target) for pair, row in changed])
+                self.step(len(pairs))
+        for _ in range(_ROUNDS):
+            if left:
+                left = await _carry_out(target, left)
+        return rows
 
-    def __init__(self) -> None:
-        self._sha256 = hashlib.sha256()
-        self.rows = 0
-
-    def take(self, row: Row) -> None:
-        """Take one more."""
-        if isinstance(row, Blob):
-            row = msgspec.structs.replace(row, locator="", damaged_at=None)
-        self._sha256.update(msgspec.json.encode(row, order="deterministic"))
-        self.rows += 1
-
-    @property
-    def told(self) -> str:
-        """The digest of all that was taken, in hex."""
-        return self._sha256.hexdigest()
+    def _doubt(self, pairs: Sequence[Pair]) -> None:
+        if self.unsure is not None:
+            place, account = PLACES[self.kind], self.route.account
+            rows = (pair.target if pair.source is None else pair.source for pair in pairs)
+            self.unsure.update(Spot(account, self.kind, place(row)) for row in rows)
 
 
 # ---------------------------------------------------------------- side by side
@@ -181,8 +171,7 @@ async def _paired(route: Route, kind: type[Row]) -> AsyncIterator[Pair]:
     while here is not None or there is not None:
         if there is None or (here is not None and place(here) < place(there)):
             if there is not None and kind is Attachment:
-                # Lists stream in the order in which attachments were inserted: one that comes late has no place.
-                raise NotACopy("the target holds attachments that the source has never had; empty it and begin anew")
+                raise NotACopy(_LATE)
             yield Pair(here, None)
             here = await anext(theirs, None)
         elif here is None or place(there) < place(here):
@@ -196,13 +185,37 @@ async def _paired(route: Route, kind: type[Row]) -> AsyncIterator[Pair]:
 async def _chunks(route: Route, kind: type[Row]) -> AsyncGenerator[list[Pair]]:
     chunk: list[Pair] = []
     async for pair in _paired(route, kind):
-        if not route.is_late(pair):
-            chunk.append(pair)
+        chunk.append(pair)
         if len(chunk) == _PAGE:
             yield chunk
             chunk = []
     if chunk:
         yield chunk
+
+
+async def _chunks_at(route: Route, kind: type[Row], places: Sequence[tuple[Scalar, ...]]) -> AsyncGenerator[list[Pair]]:
+    for start in range(0, len(places), _PAGE):
+        some = tuple(places[start : start + _PAGE])
+        theirs, ours = await _at(route.source, route, kind, some), await _at(route.target, route, kind, some)
+        pairs = [Pair(theirs.get(at), ours.get(at)) for at in some if at in theirs or at in ours]
+        if kind is Attachment:
+            await _see_that_none_is_late(route, pairs)
+        if pairs:
+            yield pairs
+
+
+async def _at(
+    rows: Rows, route: Route, kind: type[Row], places: tuple[tuple[Scalar, ...], ...]
+) -> Mapping[tuple[Scalar, ...], Any]:
+    found = (await rows.find(AtQuery(route.account, kind, places))).items
+    return {PLACES[kind](row): row for row in found}
+
+
+async def _see_that_none_is_late(route: Route, pairs: Sequence[Pair]) -> None:
+    """Lists stream in the order in which attachments were inserted: one that comes late has no place."""
+    new = [pair.source.number for pair in pairs if pair.target is None]
+    if new and (await route.target.find(KindQuery(route.account, Attachment, Window(1, after=(min(new),))))).items:
+        raise NotACopy(_LATE)
 
 
 # ---------------------------------------------------------------- the changes

@@ -1,9 +1,11 @@
 """Moving an installation to other stores while it serves: rows to another catalog, bytes to another blob store.
 
-Passes over all rows bring the target nearer while the source is in use. Then the source's gate is closed, which every
-writer of every process meets; the last pass brings what is left, and both sides are counted and digested. Only then is
-the source marked as moved, and the target opened. Until that mark nothing has changed but in the target; after it
-nothing can change in the source. A move that was killed is begun again: the rows themselves say what is missing.
+Every change of the source is noted from the beginning, by the engine itself. Two passes over all rows, while the source
+is in use, bring the target near and compare the two; what is noted meanwhile is brought in passes of its own. Then the
+source's gate is closed, which every writer of every process meets, and what was noted since is brought and compared.
+In one step with a look that no note is left, the source is marked as moved; then the target is opened. Until that mark
+nothing has changed but in the target; after it nothing can change in the source. A move that was killed is begun again
+with all rows: the notes count for the process that took them, and the rows themselves say what is missing.
 
 Bytes alone need no gate. Servers that know both stores write to the new one and read from either, so that each row
 can name the new place as soon as its bytes are there and were read back.
@@ -18,10 +20,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from holdfast.core.errors import ContentLost
-from holdfast.core.inventory import Closure, Gate
+from holdfast.core.inventory import Closure, Gate, Note
 from holdfast.core.model import Blob
-from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Tx, UsageQuery
-from holdfast.core.upkeep.matching import PLACES, Matched, NotACopy, Pair, Route, Wanted, as_it_is, bring, count
+from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Row, Tx, UsageQuery
+from holdfast.core.upkeep.matching import PLACES, Matching, NotACopy, Pair, Route, Spot, Wanted, as_it_is
 from holdfast.core.upkeep.repairing import copy_bytes
 from holdfast.core.upkeep.stock import Step, accounts, pages, unwatched
 from holdfast.core.upkeep.verifying import Throttle, fault_of
@@ -29,13 +31,14 @@ from holdfast.core.upkeep.verifying import Throttle, fault_of
 T = TypeVar("T")
 
 _PASSES = 5
-_FEW = 1000
+_FEW = 200
+_AT_ONCE = 10_000
 _HANDS = 16
 _PAGE = 200
 
 
 class Mismatch(Exception):
-    """After the last pass the two sides differ; the text says in what. The source is open again."""
+    """After the last pass the two sides differ; the text says in what. The source is as it was before the move."""
 
 
 class Carried(msgspec.Struct):
@@ -47,11 +50,13 @@ class Carried(msgspec.Struct):
 
 
 class Moved(msgspec.Struct):
-    """What a move came to: rows by kind, what became of bytes, and the seconds for which changes were refused."""
+    """What a move came to: rows by kind that both sides held when all were compared, how many were looked at again
+    while changes were refused, and for how many seconds that was; what became of bytes."""
 
     rows: dict[str, int] = {}
-    carried: Carried = msgspec.field(default_factory=Carried)
+    again: int = 0
     closed_seconds: float = 0.0
+    carried: Carried = msgspec.field(default_factory=Carried)
 
 
 class Courier:
@@ -113,25 +118,25 @@ class Move(msgspec.Struct, frozen=True):
     step: Callable[[int], None] = lambda _: None
 
     async def run(self) -> Moved:
-        """Carry it out. Raises `NotACopy`, `Mismatch`, and what the stores raise; the source is open then."""
-        await self._see_that_it_may_be_filled()
-        await self.target_gate.close(Closure("filling", self.source_name))
+        """Carry it out. Raises `NotACopy`, `Mismatch`, `WatchLost` when another move from here begins, and what the
+        stores raise; the source is then as it was."""
+        before = await self.source_gate.watch()
+        if before is not None and before.state == "moving":
+            before = None
         done = Moved()
-        believed = False
-        for number in range(_PASSES):
-            self.watch(f"pass {number + 1}")
-            changes = sum(each.changes for each in (await self._pass(believed=believed)).values())
-            believed = True
-            if changes < _FEW:
-                break
-        self.watch("changes are refused")
-        began = time.monotonic()
-        await self.source_gate.close(Closure("moving", self.target_name))
         try:
-            await self._finish(done)
-            await self.source_gate.close(Closure("moved", self.target_name))
+            self._see_that_it_may_be_moved(before)
+            await self._see_that_it_may_be_filled()
+            await self.target_gate.close(Closure("filling", self.source_name))
+            unsure = await self._approach(done)
+            self.watch("changes are refused")
+            began = time.monotonic()
+            await self.source_gate.hold(Closure("moving", self.target_name))
+            await self._finish(unsure, done)
+            if not await self.source_gate.seal(Closure("moved", self.target_name)):
+                raise Mismatch("rows of the source changed while changes were refused")
         except BaseException:
-            await self.source_gate.open()
+            await self.source_gate.withdraw(before)
             raise
         await self.target_gate.open()
         done.closed_seconds = time.monotonic() - began
@@ -149,33 +154,94 @@ class Move(msgspec.Struct, frozen=True):
         if mine and (mine[0].slug, mine[0].created_at) != (there[0].slug, there[0].created_at):
             raise NotACopy("the target holds another installation")
 
-    async def _pass(self, *, believed: bool, is_last: bool = False) -> dict[tuple[int, type[Any]], Matched]:
-        found = {}
-        wanted = self._blobs_believed if believed else self._blobs
+    def _see_that_it_may_be_moved(self, why: Closure | None) -> None:
+        """Only a source that counts: whole, and not moved to somewhere else."""
+        if why is not None and why.state == "filling":
+            raise NotACopy(f"the source is still being filled from {why.place}; let that move finish first")
+        if why is not None and why.place != self.target_name:
+            raise NotACopy(f"the source was moved to {why.place}, and what was changed there is not here")
+
+    async def _approach(self, done: Moved) -> set[Spot]:
+        """Bring all rows, then compare all, while the source is in use; the places that are to be looked at again."""
+        self.watch("all")
+        await self._pass(believed=False)
+        unsure = await self._follow(set())
+        self.watch("all, compared")
+        done.rows = await self._pass(believed=True, unsure=unsure)
+        return await self._follow(unsure)
+
+    async def _pass(self, *, believed: bool, unsure: set[Spot] | None = None) -> dict[str, int]:
+        """Bring all rows; how many there are of each kind."""
+        found: dict[str, int] = {}
         mine = [account.number for account in await accounts(self.source)]
         if not {account.number for account in await accounts(self.target)} <= set(mine):
             raise NotACopy("the target holds accounts that the source has not; empty it and begin anew")
         for number in mine:
             usage = (await self.source.find(UsageQuery(number))).items
-            until = None if is_last or not usage else usage[0].clock
+            route = Route(self.source, self.target, number, usage[0].clock if usage else None)
             for kind in PLACES:
                 self.check()
-                how: Wanted = wanted if kind is Blob and self.courier is not None else as_it_is
-                found[number, kind] = await bring(Route(self.source, self.target, number, until), kind, how, self.step)
+                rows = await self._matching(route, kind, unsure, believed=believed).all()
+                found[kind.__name__] = found.get(kind.__name__, 0) + rows
         return found
 
-    async def _finish(self, done: Moved) -> None:
-        """The last pass, behind the closed gate, and the comparison of both sides."""
-        for (number, kind), matched in (await self._pass(believed=True, is_last=True)).items():
-            there = await count(self.target, number, kind, self.step)
-            if matched.left or (there.rows, there.digest) != (matched.rows, matched.digest):
-                raise Mismatch(
-                    f"{kind.__name__} of account {number}: {matched.rows} rows in the source, {there.rows} in the "
-                    f"target, {matched.left} found no place"
-                )
-            done.rows[kind.__name__] = done.rows.get(kind.__name__, 0) + matched.rows
+    async def _follow(self, unsure: set[Spot]) -> set[Spot]:
+        """Bring what was noted until little is left; the places that are to be looked at again."""
+        for number in range(_PASSES):
+            self.watch(f"changed since, pass {number + 1}")
+            noted = _AT_ONCE
+            brought = 0
+            while noted == _AT_ONCE:
+                notes = await self.source_gate.seen(_AT_ONCE)
+                noted = len(notes)
+                if brought + noted + len(unsure) <= _FEW:
+                    return unsure
+                brought += noted
+                unsure = await self._bring_noted(notes, unsure)
+        return unsure
+
+    async def _finish(self, unsure: set[Spot], done: Moved) -> None:
+        """Behind the closed gate: bring what was noted since, and look again until both sides say the same."""
+        while notes := await self.source_gate.seen(_AT_ONCE):
+            done.again += len({Spot(note.account, note.kind, note.place) for note in notes})
+            unsure = await self._bring_noted(notes, unsure)
+        for _ in range(_PASSES):
+            if not unsure:
+                break
+            done.again += len(unsure)
+            unsure = await self._bring_at(unsure)
+        if unsure:
+            kinds = ", ".join(sorted({spot.kind.__name__ for spot in unsure}))
+            raise Mismatch(f"{len(unsure)} rows in the target are not what the source has ({kinds})")
         if self.courier is not None:
             done.carried = self.courier.done
+
+    async def _bring_noted(self, notes: Sequence[Note], unsure: set[Spot]) -> set[Spot]:
+        """Bring what the notes and these places say; only then are the notes forgotten."""
+        spots = {Spot(note.account, note.kind, note.place) for note in notes}
+        left = await self._bring_at(spots | unsure)
+        await self.source_gate.forget(notes)
+        return left
+
+    async def _bring_at(self, spots: set[Spot]) -> set[Spot]:
+        """Make the target there what the source is; the places where it was not so yet."""
+        places: dict[tuple[int, type[Any]], list[Any]] = {}
+        for spot in spots:
+            places.setdefault((spot.account, spot.kind), []).append(spot.place)
+        unsure: set[Spot] = set()
+        for account in sorted({account for account, _ in places}):
+            route = Route(self.source, self.target, account)
+            for kind in PLACES:
+                self.check()
+                if some := places.get((account, kind)):
+                    await self._matching(route, kind, unsure, believed=True).at(some)
+        return unsure
+
+    def _matching(self, route: Route, kind: type[Row], unsure: set[Spot] | None, *, believed: bool) -> Matching:
+        wanted: Wanted = as_it_is
+        if kind is Blob and self.courier is not None:
+            wanted = self._blobs_believed if believed else self._blobs
+        return Matching(route, kind, wanted, self.step, unsure)
 
     async def _blobs(self, pairs: Sequence[Pair]) -> Sequence[Blob | None]:
         """As below, for a target that somebody else may have filled: each place that it names is looked at."""

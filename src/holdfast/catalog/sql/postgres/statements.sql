@@ -65,6 +65,11 @@ INSERT INTO versions (account, attachment, number, name, media_type, size, sha25
 VALUES (:account, (SELECT key FROM attachments WHERE account = :account AND id = :attachment),
     :number, :name, :media_type, :size, :sha256, :created_at, :created_by)
 
+-- name: hold_by_sha256
+SELECT count(*), (SELECT count(*) FROM renditions WHERE account = :owner AND blob = :blob)
+FROM versions v JOIN attachments a ON a.key = v.attachment
+WHERE v.sha256 = :sha256 AND a.account = :account
+
 -- name: folder_add
 INSERT INTO folders (account, path, created_at, created_by, parent, folded, openings, path_md5)
 VALUES (:account, :path, :created_at, :created_by, :parent, :folded, :openings, path_md5(:path))
