@@ -85,6 +85,7 @@ class PostgresRows:
 
     def __init__(self, catalog: PostgresCatalog) -> None:
         self._asking = catalog._asking
+        self._together = catalog._together
         database = str(conninfo_to_dict(catalog._sessions._dsn)["dbname"])
         self._own = psycopg.connect(server().dsn(database), autocommit=True)
         self._names = [str(name) for (name,) in self._own.execute(_POSTGRES_TABLES.encode()).fetchall()]
@@ -116,6 +117,10 @@ class PostgresRows:
 
     def forget(self) -> None:
         self._asking._reach_until = 0.0
+        self._together._calm = False
+        # A transaction that has a number and changes nothing: what was read before it is not trusted.
+        self._own.execute("SELECT pg_current_xact_id()")
+        self._at = self._transaction()
 
     def tables(self) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         for name in self._names:
