@@ -93,6 +93,20 @@ async def test_as_long_as_nobody_commits_only_the_snapshot_is_asked_for(engine: 
     assert engine.trips == [["b"], []]
 
 
+async def test_the_stamp_is_of_the_newest_trip_and_of_none_that_was_lost(engine: Engine, together: Together) -> None:
+    """Who was in a lost trip reads by himself, and may have seen more than the trip before."""
+    assert together.stamp() is None
+    stamps = []
+    for engine.snapshot in (1, 1, 2):
+        await together.read(errand("a"))
+        stamps.append(together.stamp())
+    assert stamps[0] == stamps[1] != stamps[2]
+    engine.failure = RuntimeError()
+    with pytest.raises(Lost):
+        await together.read(errand("a"))
+    assert together.stamp() is None
+
+
 async def test_after_a_commit_all_is_asked_again(engine: Engine, together: Together) -> None:
     for _ in range(3):
         await together.read(errand("a"))

@@ -120,11 +120,15 @@ async def test_a_row_is_added_saved_and_removed(catalog: Catalog, row: Row, chan
 
 async def test_equal_stamps_enclose_no_commit(catalog: Catalog) -> None:
     contact = rows.record("contact", "1")
-    before = catalog.stamp()
-    assert await catalog.get(RecordKey(1, contact.ref)) is None
-    assert catalog.stamp() == before
+    key = RecordKey(1, contact.ref)
+    before = None
+    while before is None or catalog.stamp() != before:
+        # An engine may not know at its first read, and what keeps house in it commits too.
+        before = catalog.stamp()
+        assert await catalog.get(key) is None
     await catalog.transact(adding([contact]))
-    assert catalog.stamp() is None or catalog.stamp() != before
+    assert await catalog.get(key) == contact
+    assert catalog.stamp() != before
 
 
 async def test_versions_links_and_events_are_rows_too(catalog: Catalog) -> None:

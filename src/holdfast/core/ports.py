@@ -555,9 +555,10 @@ class Catalog(Rows, Protocol):
         ...
 
     def stamp(self) -> bytes | None:
-        """Equal stamps enclose no commit, of this process or another: what was read would be read again.
+        """Names the state of all rows that the newest read of this catalog saw, or one that is newer still.
 
-        None while somebody commits, and from an engine that cannot tell.
+        Whoever reads, and finds the same stamp as at an earlier read, knows that nobody has committed in between, in
+        this process or another: what was read then would be read again. None while that cannot be told.
         """
         ...
 

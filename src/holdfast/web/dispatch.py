@@ -220,6 +220,7 @@ class Dispatcher:
         call.route = route
         if route.public:
             return self._finished(call, await route.handler(call))
+        # Who asks was read just now, so the stamp is of after the request came in.
         actor = await self._admit(call, endpoint.dialect)
         stamp = self._repeats.stamp() if route.method == "GET" and not route.fresh and call.wire.complete else None
         if stamp is None:

@@ -109,6 +109,10 @@ class Together:
         if unbroken and self._stamp(read.stamp) == self._seen.newest and self._remembered.recall(key) is None:
             self._remembered.keep(key, value)
 
+    def stamp(self) -> bytes | None:
+        """Of the newest round trip; None when there was none, or one was lost since."""
+        return None if self._seen.newest == _NEVER_BUSY else self._seen.newest
+
     async def close(self) -> None:
         """Wait for the trip that is under way."""
         if self._trip is not None and self._loop is asyncio.get_running_loop():
@@ -121,10 +125,17 @@ class Together:
             while self._waiting:
                 going, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
                 self._waiting[:0] = await self._round(going)
-        finally:
+        except BaseException:
             # Nobody is left without an answer, whatever went wrong.
+            self._lose([*going, *self._waiting])
+            raise
+        finally:
             self._trip = None
-            _tell([*going, *self._waiting], Lost())
+
+    def _lose(self, going: Sequence[_Waiter]) -> None:
+        """Let each read by himself, and nobody be told that his read saw what the newest round trip did."""
+        self._seen.newest = _NEVER_BUSY
+        _tell(going, Lost())
 
     async def _round(self, going: Sequence[_Waiter]) -> Sequence[_Waiter]:
         """One round trip; those whose read has to be asked for in the next."""
@@ -138,7 +149,7 @@ class Together:
             return await self._go(session, going)
         except Exception as error:  # noqa: BLE001 -- each is read by itself then, and hears of its own fault
             failure = error
-            _tell(going, Lost())
+            self._lose(going)
             return ()
         except BaseException as error:
             failure = error
