@@ -127,11 +127,18 @@ class Server:
 
     def peak_rss_mib(self) -> float:
         """Sum of the peaks of the processes that live: at least the peak of the whole."""
-        total = 0
+        return round(sum(self._peaks_kib()) / 1024, 1)
+
+    def largest_rss_mib(self) -> float:
+        """The largest of these peaks. Processes share pages, which the sum counts once for each."""
+        return round(max(self._peaks_kib(), default=0) / 1024, 1)
+
+    def _peaks_kib(self) -> list[int]:
+        peaks = []
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                total += _kib(Path(f"/proc/{pid}/status").read_text(), "VmHWM")
-        return round(total / 1024, 1)
+                peaks.append(_kib(Path(f"/proc/{pid}/status").read_text(), "VmHWM"))
+        return peaks
 
 
 def _kib(text: str, name: str) -> int:

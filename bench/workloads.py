@@ -169,6 +169,7 @@ def _big_figures(task: Task, size: int, usage: Usage) -> dict[str, Value]:
         "mb_s": round(size / MB / usage.seconds, 1),
         "cpu_s_gib": round(usage.server_cpu_s * GIB / size, 3),
         "peak_rss_mib": task.server.peak_rss_mib(),
+        "largest_rss_mib": task.server.largest_rss_mib(),
         **usage.figures(),
     }
 
