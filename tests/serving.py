@@ -65,7 +65,7 @@ class Served:
 def run(*arguments: str | Path) -> str:
     """What a holdfast command prints; it must succeed."""
     done = attempt(*arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
 
