@@ -27,7 +27,7 @@ def question(scope: Scope, actor: Actor) -> Hashable:
     client = scope.get("client")
     return (
         scope["method"],
-        scope["raw_path"],
+        scope.get("raw_path") or scope["path"],
         scope["query_string"],
         tuple([header for header in scope["headers"] if header[0] not in _NAMES_OF_REQUESTS]),
         client[0] if client else None,
