@@ -93,6 +93,7 @@ class Exchange:
         "done",
         "keeps",
         "scope",
+        "sends_files",
         "started",
         "waiting",
     )
@@ -111,6 +112,7 @@ class Exchange:
         self.complete = False
         self.cut = False
         self.started = False
+        self.sends_files = False
         self.done = False
         self.waiting = 0
 
@@ -239,7 +241,12 @@ class Exchange:
         if self._left is None:
             raise RuntimeError("a part of a file needs an answer of known length")
         head, self._head = self._head, b""
-        await self._connection.send_file(head, fd, offset, count)
+        if not self.sends_files:
+            self.sends_files = True
+            self._connection.begin_files()
+        if head:
+            self._connection.write(head)
+        await self._connection.send_file(fd, offset, count)
 
     async def run(self) -> None:
         """Let the application answer; whatever is left unfinished ends with the connection."""
@@ -496,14 +503,15 @@ class Connection(asyncio.Protocol):
         """Put two pieces on their way without copying them into one."""
         self._transport.writelines((head, body))
 
-    async def send_file(self, head: bytes, fd: int, offset: int, count: int) -> None:
-        """Put the head on its way, and that many bytes of a file behind it.
+    def begin_files(self) -> None:
+        """Until this is answered `full` is there as long as anything is left that a file could overtake."""
+        self._transport.set_write_buffer_limits(0)
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Put that many bytes of a file on their way, past the transport, once it has sent all that it was given.
 
         Raises OSError if the file cannot be read, `RuntimeError` if it ends before.
         """
-        # From here on `full` ends only when nothing is left that the file could overtake.
-        self._transport.set_write_buffer_limits(0)
-        self.write(head)
         end = offset + count
         while offset < end:
             if self.full is not None:
@@ -536,6 +544,8 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """The answer is on its way: go on with the next request, or end."""
         self._current = None
+        if exchange.sends_files:
+            self._transport.set_write_buffer_limits()
         more = bool(self._queue or self._unparsed)
         if not exchange.keeps or self.home.leaving or (self._last and not more):
             self._end(politely=self._last or not exchange.complete or more)
