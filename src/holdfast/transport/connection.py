@@ -296,7 +296,6 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
         self._transport = cast(asyncio.Transport, transport)
-        self._socket = transport.get_extra_info("socket").fileno()
         self._client = _address(transport.get_extra_info("peername"))
         self._server = _address(transport.get_extra_info("sockname"))
         self.home.connections.add(self)
@@ -506,6 +505,7 @@ class Connection(asyncio.Protocol):
     def begin_files(self) -> None:
         """Until this is answered `full` is there as long as anything is left that a file could overtake."""
         self._transport.set_write_buffer_limits(0)
+        self._socket = self._transport.get_extra_info("socket").fileno()
 
     async def send_file(self, fd: int, offset: int, count: int) -> None:
         """Put that many bytes of a file on their way, past the transport, once it has sent all that it was given.
