@@ -226,8 +226,8 @@ def _run(settings: Settings, listening: Sequence[socket.socket]) -> int:
         _end_with_parent()
         return work(place)
 
-    # What is loaded by now stays: server processes share it, and their collectors never look through it. Of what a request
-    # leaves behind almost nothing is a cycle, so they come by seldom: at the usual 700 objects they cost an upload 4 %.
+    # What is loaded by now stays: server processes share it, and their collectors never look through it. Almost nothing
+    # that a request leaves behind is a cycle, so they come by seldom: every 700 objects, as usual, costs an upload 4 %.
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
