@@ -14,7 +14,7 @@ from holdfast.catalog.rowcodec import path_md5
 from holdfast.core.errors import CLOSED, CLOSED_SECONDS, Conflict, HoldfastError, StorageFull, Unavailable
 
 BUSY_SECONDS = 10.0
-NAP_SECONDS = 0.0005
+NAP_SECONDS = 0.0002
 _Value = int | float | bytes | str | None
 _MIB = 1024 * 1024
 _UNAVAILABLE: Mapping[type[apsw.Error], str] = {

@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 GROUP_SIZE = 64
 GROUP_SECONDS = 0.005
-GATHER_SECONDS = 0.004
-GATHER_STEP = 0.001
+GATHER_SECONDS = 0.008
+GATHER_STEP = 0.0005
 STEPS_BETWEEN_CHECKS = 2_000
 
 
@@ -72,7 +72,7 @@ class Writer:
     """Runs bodies one after the other on its own thread, many in one commit.
 
     The first body that waits opens a transaction; those that arrive meanwhile join it, up to 64 or 5 ms of work. Where
-    several came together, the next group waits for as many, up to 4 ms after the last commit.
+    several came together, the next group waits for as many, up to 8 ms after the last commit.
     One that fails leaves no trace, and the others are not disturbed, but may be run a second time. Nobody hears of
     success before the commit is durable.
     """
