@@ -125,6 +125,7 @@ class Tab:
         self._begin([*urls, self._canary.page])
         await self._browser.call("Page.navigate", self._session, url=self._canary.page)
         await self._settled()
+        await self._there(self._canary.page)
         expression = f"{_EMBED}({list(urls)!r}, {list(ways)!r})"
         told = await self._browser.call(
             "Runtime.evaluate", self._session, expression=expression, awaitPromise=True, returnByValue=True
@@ -159,6 +160,16 @@ class Tab:
         except TimeoutError:
             pass
         await asyncio.sleep(SETTLE)
+
+    async def _there(self, page: str) -> None:
+        """On a busy machine the word that the page before has loaded may come after the call for this one."""
+        where = {"expression": "document.readyState + ' ' + location.href", "returnByValue": True}
+        async with asyncio.timeout(LOAD):
+            while True:
+                told = await self._browser.call("Runtime.evaluate", self._session, **where)
+                if told["result"].get("value") == f"complete {page}":
+                    return
+                await asyncio.sleep(SETTLE)
 
     async def _ended(self) -> Seen:
         seen = self.seen
