@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.house.source import PROJECT
-from tests.serving import free_port
+from tests.ports import free_port
 
 NGINX = (PROJECT / "deploy" / "nginx" / "holdfast.conf").read_text(encoding="utf-8")
 HAPROXY = (PROJECT / "deploy" / "haproxy" / "haproxy.cfg").read_text(encoding="utf-8")

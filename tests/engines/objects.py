@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from holdfast.blobs.buckets import BucketOptions
+from tests.ports import free_port
 
 KEY_ID, SECRET = "AKTESTKEY", "a-secret-for-tests-alone"
 STORE_VARIABLE = "OBJECT_STORE"
@@ -119,13 +120,6 @@ def rclone() -> Iterator[ObjectStore]:
         command: list[str | Path] = [_BIN / "rclone", "serve", "s3", *flags, folder]
         with _running(command, {"RCLONE_AUTH_KEY": f'"{KEY_ID},{SECRET}"'}, port):
             yield ObjectStore("rclone", f"http://127.0.0.1:{port}", Path(folder))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
