@@ -14,6 +14,9 @@ DATA ?= ./data/demo
 HOST ?= 127.0.0.1
 PORT ?= 8080
 
+# How many tests run at a time: one for each processor, and at most four; 0 for all in one process.
+LANES ?= logical
+
 # How long the long tests are.
 STEPS ?= 200000
 ROUNDS ?= 1000
@@ -37,8 +40,8 @@ help: ## list these targets
 serve: $(VENV)/.run ## set up, then start the server with demo records on $(HOST):$(PORT)
 	exec $(BIN)/holdfast serve --data $(DATA) --host $(HOST) --port $(PORT) --demo
 
-test: check parts ## set up, then check and run every test
-	$(BIN)/python -m pytest $(ARGS)
+test: check parts ## set up, then check and run every test, a lane of tests for each processor
+	$(BIN)/python -m pytest -n $(LANES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 15 $(ARGS)
 
 check: $(VENV)/.test ## lint, format, types and import contracts, changing nothing
 	$(BIN)/ruff check $(SOURCES)

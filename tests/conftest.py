@@ -19,7 +19,25 @@ from tests.engines.pairs import PAIRS, fresh_pair
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("whole", hypothesis.settings.get_profile("project"), max_examples=250)
 
+HERE = Path(__file__).parent
 MEMORY, ROOM = Path("/dev/shm"), 2 << 30
+
+LONGEST = (
+    "nodes/test_faults.py",
+    "cli/test_move.py",
+    "faults/test_kills.py",
+    "browser/test_active_content.py",
+    "cli/test_backups.py",
+    "upkeep/test_last_pass.py",
+    "conformance/test_blobs.py",
+    "media/test_hostile.py",
+    "cli/test_object_stores.py",
+    "authorization/test_matrix.py",
+    "cli/test_postgres.py",
+    "nodes/test_nodes.py",
+    "model/test_model.py",
+)
+"""What lanes begin with, so that none is left with it at the end."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if MEMORY.is_dir() and "PYTEST_DEBUG_TEMPROOT" not in os.environ:
         place = os.statvfs(MEMORY)
         if place.f_bavail * place.f_frsize >= ROOM and not place.f_flag & os.ST_NOEXEC:
-            os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.tempdir = str(MEMORY)
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(MEMORY)
+    # Whoever started this process may have settled the place already.
+    tempfile.tempdir = os.environ.get("PYTEST_DEBUG_TEMPROOT", tempfile.tempdir)
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +73,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="some",
         help="take suites that are long on few pairs of engines, in part (the default), or on all of them and whole",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each lane takes one file after the other, in this order; a run without lanes keeps to that of the files."""
+    if hasattr(config, "workerinput"):
+        places = {HERE / name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def pytest_collection_finish() -> None:

@@ -4,7 +4,6 @@ import atexit
 import functools
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.ports import free_port
 from tests.prefork import Prefork
 
 _SECONDS = 60
@@ -92,11 +92,6 @@ def _loaded() -> Prefork:
     made = Prefork(_environment({}))
     atexit.register(made.close)
     return made
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from holdfast.catalog.kinds import at_places
@@ -47,6 +48,13 @@ def steps(catalog: SqliteCatalog, text: str, args: tuple[Any, ...]) -> list[str]
     return [str(row[3]) for row in catalog._connection.execute(f"EXPLAIN QUERY PLAN {text}", args).fetchall()]
 
 
+def named(query: Query[Any]) -> str:
+    """What the query says beyond what it would by itself, in the same words in every process."""
+    values = ((field, getattr(query, field.name)) for field in msgspec.structs.fields(query))
+    said = [f"{field.name}={value}" for field, value in values if value != field.default]
+    return f"{type(query).__name__}({', '.join(said)})"
+
+
 STREAMED: list[Query[Any]] = [
     AttachmentQuery(1, PAGE),
     AttachmentQuery(1, DEEP),
@@ -76,7 +84,7 @@ STREAMED: list[Query[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("query", STREAMED, ids=str)
+@pytest.mark.parametrize("query", STREAMED, ids=named)
 async def test_a_page_streams_from_an_index(catalog: SqliteCatalog, query: Query[Any]) -> None:
     select = Reading(catalog._connection, load_statements()).plan(query)
     found = steps(catalog, select.rows.text, select.rows.args)
@@ -102,7 +110,7 @@ FOUND: list[Query[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("query", FOUND, ids=str)
+@pytest.mark.parametrize("query", FOUND, ids=named)
 async def test_only_matching_rows_are_read(catalog: SqliteCatalog, query: Query[Any]) -> None:
     """Sorting what was found is allowed, reading what was not asked for is not."""
     select = Reading(catalog._connection, load_statements()).plan(query)
@@ -114,7 +122,7 @@ async def test_only_matching_rows_are_read(catalog: SqliteCatalog, query: Query[
 PLACED: list[AtQuery[Any]] = [AtQuery(1, kind, (tuple("xyz"[: len(noted.columns)]),)) for kind, noted in NOTED.items()]
 
 
-@pytest.mark.parametrize("query", PLACED, ids=str)
+@pytest.mark.parametrize("query", PLACED, ids=named)
 async def test_rows_of_every_kind_are_looked_up_by_their_place(catalog: SqliteCatalog, query: AtQuery[Any]) -> None:
     (looked_up,) = at_places(query)
     found = steps(catalog, looked_up.text, looked_up.args)

@@ -17,7 +17,7 @@ from holdfast.catalog.postgres.sessions import adapt
 from holdfast.catalog.postgres.wording import Statement, worded_statements
 from holdfast.core.model import PathScope, RecordScope
 from holdfast.core.ports import AttachmentQuery, EntryQuery, LinkQuery, Query, RecordFilter, Where, Window
-from tests.catalog.test_plans import CASE, DEEP, FOUND, PAGE, STREAMED
+from tests.catalog.test_plans import CASE, DEEP, FOUND, PAGE, STREAMED, named
 from tests.engines.postgres import fresh_database, server
 
 MANY = 20_000
@@ -111,7 +111,7 @@ def asked(query: Query[Any]) -> tuple[str | None, Statement]:
     return account_asked(query), asking.window(query, asking.plan(query))[0]
 
 
-@pytest.mark.parametrize("query", STREAMED, ids=str)
+@pytest.mark.parametrize("query", STREAMED, ids=named)
 def test_a_page_streams_from_an_index(connection: psycopg.Connection[Any], query: Query[Any]) -> None:
     steps = nodes(connection, *asked(query))
     assert whole(steps) == []
@@ -120,7 +120,7 @@ def test_a_page_streams_from_an_index(connection: psycopg.Connection[Any], query
     assert [step for step in sorts if step["Plan Rows"] > 2 * query.window.limit] == []  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("query", FOUND, ids=str)
+@pytest.mark.parametrize("query", FOUND, ids=named)
 def test_only_matching_rows_are_read(connection: psycopg.Connection[Any], query: Query[Any]) -> None:
     assert whole(nodes(connection, *asked(query))) == []
 
@@ -136,7 +136,7 @@ SCOPED: list[Query[Any]] = [
 ]
 
 
-@pytest.mark.parametrize("query", SCOPED, ids=str)
+@pytest.mark.parametrize("query", SCOPED, ids=named)
 def test_a_narrow_actor_does_not_read_the_whole_account(connection: psycopg.Connection[Any], query: Query[Any]) -> None:
     steps = nodes(connection, *asked(query))
     assert whole(steps) == []

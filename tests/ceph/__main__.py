@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.engines.objects import BUCKET, KEY_ID, SECRET, STORE_VARIABLE, free_port
+from tests.engines.objects import BUCKET, KEY_ID, SECRET, STORE_VARIABLE
+from tests.ports import free_port
 
 _HERE = Path(__file__).parent
 _BIN = Path(sys.executable).parent

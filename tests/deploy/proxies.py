@@ -4,6 +4,7 @@ import os
 import re
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.house.source import PROJECT
-from tests.serving import free_port
+from tests.ports import free_port
 
 NGINX = (PROJECT / "deploy" / "nginx" / "holdfast.conf").read_text(encoding="utf-8")
 HAPROXY = (PROJECT / "deploy" / "haproxy" / "haproxy.cfg").read_text(encoding="utf-8")
@@ -20,6 +21,7 @@ NAME = "files.example.com"
 ELSEWHERE = "127.0.0.2"
 """An address of this machine that no proxy has, to come from."""
 
+_SECONDS = 60
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
@@ -118,14 +120,21 @@ def running(kind: str, command: list[str], port: int, plain: int, made: Path) ->
     process = subprocess.Popen(command)
     try:
         proxy = Proxy(kind, port, plain, trust)
-        with proxy.client() as client:
-            for _ in range(600):
-                try:
-                    if client.get("/health/ready").status_code == 200:
-                        break
-                except httpx.TransportError:
-                    assert process.poll() is None
+        _wait_until_ready(proxy, process)
         yield proxy
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _wait_until_ready(proxy: Proxy, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _SECONDS
+    with proxy.client() as client:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if client.get("/health/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+    raise AssertionError(f"{proxy.kind} did not get ready")

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -144,7 +143,7 @@ class FaultyProxy:
 
 
 class _Line:
-    """One connection to the store for each one to the proxy: the store's backlog is short."""
+    """One connection to the store for each one to the proxy."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -154,8 +153,6 @@ class _Line:
         if self._ends is None:
             self._ends = await asyncio.open_connection("127.0.0.1", self._port, limit=_HEAD)
         reader, writer = self._ends
-        # The store writes head and body apart, and the second waits for the first to be acknowledged.
-        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         writer.write(request.head + request.body)
         return reader
 

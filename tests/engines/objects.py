@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from holdfast.blobs.buckets import BucketOptions
+from tests.ports import free_port
 
 KEY_ID, SECRET = "AKTESTKEY", "a-secret-for-tests-alone"
 STORE_VARIABLE = "OBJECT_STORE"
@@ -31,6 +32,15 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
 """What a process needs in its environment to use these stores."""
 
 _SECONDS = 30
+_PROMPT = """
+import localbucket
+localbucket.S3Handler.disable_nagle_algorithm = True
+localbucket.ThreadingHTTPServer.request_queue_size = 128
+localbucket.main()
+"""
+"""By itself it sends a head, and the body only 40 ms later, when the client's system has acknowledged the head; and of
+more than five connections that are opened at once, those beyond wait a second."""
+
 _BIN = Path(sys.executable).parent
 
 
@@ -85,7 +95,7 @@ def localbucket() -> Iterator[ObjectStore]:
     with TemporaryDirectory(prefix="localbucket-") as folder:
         (Path(folder) / BUCKET).mkdir()
         port = free_port()
-        command: list[str | Path] = [_BIN / "localbucket", "--host", "127.0.0.1", "--port", str(port), folder]
+        command: list[str | Path] = [sys.executable, "-c", _PROMPT, "--host", "127.0.0.1", "--port", str(port), folder]
         with _running(command, {}, port):
             yield ObjectStore("localbucket", f"http://127.0.0.1:{port}", Path(folder))
 
@@ -119,13 +129,6 @@ def rclone() -> Iterator[ObjectStore]:
         command: list[str | Path] = [_BIN / "rclone", "serve", "s3", *flags, folder]
         with _running(command, {"RCLONE_AUTH_KEY": f'"{KEY_ID},{SECRET}"'}, port):
             yield ObjectStore("rclone", f"http://127.0.0.1:{port}", Path(folder))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

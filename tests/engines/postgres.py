@@ -12,7 +12,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,6 +27,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from holdfast.catalog.postgres.catalog import PostgresCatalog, open_postgres
 from holdfast.catalog.postgres.migrations import migrate_database
 from holdfast.catalog.postgres.settings import Limits
+from tests.ports import free_port
 
 VARIABLE = "HOLDFAST_TEST_POSTGRES"
 REMEDY = "The tests need PostgreSQL. Type: apt-get install --no-install-recommends postgresql"
@@ -156,13 +156,6 @@ def _nobody() -> pwd.struct_passwd:
         except KeyError:
             continue
     raise RuntimeError("There is neither a user postgres nor a user nobody to start PostgreSQL as")
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _children(pid: int) -> Sequence[str]:

@@ -28,7 +28,8 @@ from tests.faults.sockets import UNLIMITED
 from tests.faults.state import Look, problems_of
 from tests.installation import Installation, installed
 from tests.journeys.journey import Begin, File, every_journey
-from tests.serving import PROGRAM, attempt, free_port, is_ready, run, served, started
+from tests.ports import free_port
+from tests.serving import PROGRAM, attempt, is_ready, run, served, started
 
 NATIVE = "/v1/attachments"
 DAY = 86_400 * 1_000_000

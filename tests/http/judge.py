@@ -1,8 +1,8 @@
 """What RedBot and httplint say of URLs. Runs in RedBot's own environment (tests/parts/redbot.sh), on its own.
 
-Takes a JSON list of {"url", "method", "headers"} from the standard input; for each, RedBot asks for it, and asks
-again with conditions, ranges and codings, and httplint judges every answer. Writes one JSON line for each note: url,
-request, level, note, subject, summary.
+Takes a JSON list of {"url", "method", "headers", "probe"} from the standard input; for each, RedBot asks for it, and
+asks again with conditions, ranges and codings, and httplint judges every answer. Writes one JSON line for each note:
+url, probe, request, level, note, subject, summary.
 """
 
 import json
@@ -32,7 +32,7 @@ def main() -> None:
         resource.set_request(wanted["url"], wanted.get("method", "GET"), list(wanted["headers"].items()))
 
         def done() -> None:
-            report(wanted["url"], resource)
+            report({"url": wanted["url"], "probe": wanted["probe"]}, resource)
             following()
 
         resource.once("check_done", done)
@@ -42,31 +42,24 @@ def main() -> None:
     thor.run()
 
 
-def report(url: str, resource: Any) -> None:
+def report(asked: dict[str, str], resource: Any) -> None:
     """Every note on the answer to the plain request and to the probing ones; and that they were made."""
     fetches = {"plain": resource, **resource.subreqs}
     statuses = {name: fetch.response.status_code for name, fetch in fetches.items() if fetch.fetch_started}
-    write(url=url, request="", level="made", note="", subject="", summary=json.dumps(statuses))
+    write(**asked, request="", level="made", note="", subject="", summary=json.dumps(statuses))
     for name, fetch in fetches.items():
         if fetch.fetch_error is not None:
-            write(url=url, request=name, level="bad", note="ERROR", subject="", summary=str(fetch.fetch_error))
+            write(**asked, request=name, level="bad", note="ERROR", subject="", summary=str(fetch.fetch_error))
         for note in fetch.response.notes:
-            tell(url, name, note)
+            tell({**asked, "request": name}, note)
 
 
-def tell(url: str, request: str, note: Note) -> None:
+def tell(of: dict[str, str], note: Note) -> None:
     """One note and those below it."""
     if note.level.value in _LEVELS:
-        write(
-            url=url,
-            request=request,
-            level=note.level.value,
-            note=type(note).__name__,
-            subject=note.subject,
-            summary=str(note),
-        )
+        write(**of, level=note.level.value, note=type(note).__name__, subject=note.subject, summary=str(note))
     for inner in note.subnotes:
-        tell(url, request, inner)
+        tell(of, inner)
 
 
 def write(**line: str) -> None:

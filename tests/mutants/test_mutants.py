@@ -35,14 +35,18 @@ def test_every_patch_fits_changes_something_and_can_be_undone(copy: Path) -> Non
 
 def test_every_mutant_names_tests_that_exist() -> None:
     wanted = {test for mutant in mutants() for test in mutant.tests}
+    defined = {file: functions_of(PROJECT / file) for file in {test.partition("::")[0] for test in wanted}}
     missing = []
     for test in sorted(wanted):
         file, _, name = test.partition("::")
-        functions = ast.walk(ast.parse((PROJECT / file).read_text(encoding="utf-8")))
-        defined = {node.name for node in functions if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-        if name and name.partition("[")[0] not in defined:
+        if name and name.partition("[")[0] not in defined[file]:
             missing.append(test)
     assert missing == []
+
+
+def functions_of(file: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 @pytest.mark.parametrize("name", HANDFUL)

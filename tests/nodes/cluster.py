@@ -23,7 +23,8 @@ from tests.deploy.proxies import NGINX, Proxy, nginx, replaced
 from tests.engines.pairs import as_environment, fresh_pair
 from tests.engines.postgres import Cluster, own_cluster
 from tests.installation import Installation
-from tests.serving import free_port, is_ready, started, untrusting
+from tests.ports import free_port
+from tests.serving import is_ready, started, untrusting
 
 SECONDS = 60
 UNLIMITED: Mapping[str, str] = {

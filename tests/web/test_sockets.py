@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parents[2]
 AUTH = b"Host: files.example\r\nAuthorization: Bearer token-ada\r\n"
 SIZE = 64 << 20
@@ -20,9 +22,7 @@ Address = tuple[str, int]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address: Address = probe.getsockname()
+    address = ("127.0.0.1", free_port())
     log = (tmp_path_factory.mktemp("server") / "log").open("wb")
     command = [sys.executable, "-m", "tests.web.served", str(address[1])]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}

@@ -1,6 +1,7 @@
 """Holds every reply against the OpenAPI document of the dialect."""
 
 import re
+from functools import cache
 from typing import Any
 
 import httpx
@@ -48,3 +49,9 @@ class Promise:
             Draft202012Validator(whole).validate(response.json())
         else:
             assert STREAM in content, kind
+
+
+@cache
+def promised() -> Promise:
+    """The one of all tests: the document is the same in each."""
+    return Promise()

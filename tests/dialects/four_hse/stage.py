@@ -13,7 +13,7 @@ import httpx
 from holdfast.app import Options
 from holdfast.core.credentials import Grant
 from holdfast.core.store import Desk
-from tests.dialects.four_hse.promise import Promise
+from tests.dialects.four_hse.promise import Promise, promised
 from tests.installation import Installation, installed
 
 PROJECT = "b5a7d602-3fc9-4e2a-9d1a-6e5b4c8f7a01"
@@ -41,7 +41,7 @@ class Stage:
 
     house: Installation
     http: httpx.AsyncClient
-    promise: Promise = field(default_factory=Promise)
+    promise: Promise = field(default_factory=promised)
 
     def watched(self, client: httpx.AsyncClient) -> httpx.AsyncClient:
         client.event_hooks = {"response": [self.promise.check]}

@@ -1,6 +1,7 @@
 """Holds every reply against the OpenAPI document of the dialect."""
 
 import re
+from functools import cache
 from typing import Any
 
 import httpx
@@ -42,3 +43,9 @@ class Promise:
             schema = content[response.headers["content-type"]]["schema"]
             whole = {**schema, "components": self._document["components"]}
             Draft202012Validator(whole).validate(response.json())
+
+
+@cache
+def promised() -> Promise:
+    """The one of all tests: the document is the same in each."""
+    return Promise()

@@ -14,7 +14,7 @@ from holdfast.app import Options, build
 from holdfast.core.credentials import Grant
 from holdfast.core.store import Store
 from holdfast.dialects import ALL
-from tests.dialects.property_deck.promise import Promise
+from tests.dialects.property_deck.promise import Promise, promised
 from tests.installation import Installation, installed
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 4
@@ -41,7 +41,7 @@ class Stage:
 
     house: Installation
     http: httpx.AsyncClient
-    promise: Promise = field(default_factory=Promise)
+    promise: Promise = field(default_factory=promised)
 
     def watched(self, client: httpx.AsyncClient) -> httpx.AsyncClient:
         client.event_hooks = {"response": [self.promise.check]}

@@ -1,6 +1,7 @@
 """Holds every reply against the OpenAPI document of the dialect."""
 
 import re
+from functools import cache
 from typing import Any
 
 import httpx
@@ -51,3 +52,9 @@ class Promise:
             whole = {**schema, "components": self._document["components"]}
             body = response.json() if media_type == "application/json" else response.text
             Draft202012Validator(whole).validate(body)
+
+
+@cache
+def promised() -> Promise:
+    """The one of all tests: the document is the same in each."""
+    return Promise()

@@ -17,7 +17,7 @@ from holdfast.core.ports import BlobKey
 from holdfast.core.records import NewRecord
 from holdfast.core.store import Store
 from holdfast.dialects import ALL
-from tests.dialects.propops.promise import Promise
+from tests.dialects.propops.promise import Promise, promised
 from tests.installation import Installation, installed
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 4
@@ -102,7 +102,7 @@ class Stage:
 
     house: Installation
     me: Caller
-    promise: Promise = field(default_factory=Promise)
+    promise: Promise = field(default_factory=promised)
 
     async def _entered(self, client: httpx.AsyncClient) -> Caller:
         client.event_hooks = {"response": [self.promise.check]}
