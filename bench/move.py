@@ -20,7 +20,9 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -41,7 +43,8 @@ from holdfast.settings import Settings, load_settings, local_path
 PROGRAM = (sys.executable, "-c", "from holdfast.cli import main; main()")
 BATCH = 1000
 CLIENTS = 3
-PAUSE = 0.02
+PAUSE = 0.1
+HANDS = 16
 HOST = "127.0.0.1"
 
 
@@ -182,6 +185,27 @@ def told(folder: Path, catalog: str, blobs: str) -> Path:
     return folder
 
 
+def wrongly_held(port: int, token: str, held: tuple[str, str]) -> bool:
+    """Whether an attachment is not there any more, or has not the bytes of that digest."""
+    id, digest = held
+    status, body = asked(port, token, f"/v1/attachments/{id}/content")
+    return status != 200 or hashlib.sha256(body).hexdigest() != digest
+
+
+def wrongly_there(port: int, token: str, id: str) -> bool:
+    """Whether an attachment is there that was purged."""
+    return asked(port, token, f"/v1/attachments/{id}")[0] != 404
+
+
+def asked(port: int, token: str, path: str) -> tuple[int, bytes]:
+    """A reading request on a connection of its own."""
+    link = http.client.HTTPConnection(HOST, port, timeout=60)
+    try:
+        return ask(link, "GET", path, {"Authorization": f"Bearer {token}"})
+    finally:
+        link.close()
+
+
 def there(old: Path, new: Path, token: str) -> dict[str, float]:
     """Move under load; what was acknowledged is read from the new place."""
     target = load_settings(overrides={"data": str(new)})
@@ -191,13 +215,9 @@ def there(old: Path, new: Path, token: str) -> dict[str, float]:
         said = holdfast("move", "--data", old, "--to-catalog", target.catalog, "--to-blobs", target.blobs)
         seconds = time.perf_counter() - began
     print(said, flush=True)
-    wrong = 0
-    with served(new) as port:
-        link, headers = http.client.HTTPConnection(HOST, port, timeout=60), {"Authorization": f"Bearer {token}"}
-        for id, digest in load.held.items():
-            status, body = ask(link, "GET", f"/v1/attachments/{id}/content", headers)
-            wrong += status != 200 or hashlib.sha256(body).hexdigest() != digest
-        wrong += sum(ask(link, "GET", f"/v1/attachments/{id}", headers)[0] != 404 for id in load.gone)
+    with served(new) as port, ThreadPoolExecutor(HANDS) as hands:
+        wrong = sum(hands.map(partial(wrongly_held, port, token), load.held.items()))
+        wrong += sum(hands.map(partial(wrongly_there, port, token), load.gone))
     for fault in load.faults[:10]:
         print("failed:", fault)
     closed = re.search(r"refused for ([\d.]+) s, and (\d+) rows", said)

@@ -13,9 +13,9 @@ can name the new place as soon as its bytes are there and were read back.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -25,10 +25,8 @@ from holdfast.core.model import Blob
 from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Row, Tx, UsageQuery
 from holdfast.core.upkeep.matching import PLACES, Matching, NotACopy, Pair, Route, Spot, Wanted, as_it_is
 from holdfast.core.upkeep.repairing import copy_bytes
-from holdfast.core.upkeep.stock import Step, accounts, pages, unwatched
+from holdfast.core.upkeep.stock import Step, accounts, all_of, pages, unwatched
 from holdfast.core.upkeep.verifying import Throttle, fault_of
-
-T = TypeVar("T")
 
 _PASSES = 5
 _FEW = 200
@@ -253,7 +251,7 @@ class Move(msgspec.Struct, frozen=True):
                 return pair
             return Pair(pair.source, None)
 
-        return await self._blobs_believed(await _each(map(looked_at, pairs)))
+        return await self._blobs_believed(await all_of(map(looked_at, pairs)))
 
     async def _blobs_believed(self, pairs: Sequence[Pair]) -> Sequence[Blob | None]:
         """The rows that the target should have, their bytes being in the new store."""
@@ -274,7 +272,7 @@ class Move(msgspec.Struct, frozen=True):
             return brought[1]
 
         self.check()
-        return await _each(map(placed, pairs))
+        return await all_of(map(placed, pairs))
 
 
 async def carry(rows: Catalog, courier: Courier, check: Callable[[], None] = lambda: None) -> Carried:
@@ -287,7 +285,7 @@ async def carry(rows: Catalog, courier: Courier, check: Callable[[], None] = lam
         for account in await accounts(rows):
             async for page in pages(rows, partial(BlobQuery, account.number), _PAGE):
                 check()
-                await _each(_carried(rows, courier, blob) for blob in page)
+                await all_of(_carried(rows, courier, blob) for blob in page)
         if courier.done.blobs == before:
             break
     return courier.done
@@ -311,12 +309,3 @@ async def _name(blob: Blob, locator: str, tx: Tx) -> bool:
         return False
     await tx.save(msgspec.structs.replace(current, locator=locator))
     return True
-
-
-async def _each(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of these come to; one that fails does so when the others have ended."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
