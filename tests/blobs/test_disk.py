@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from holdfast.blobs.disk import DiskBlobs, open_disk
+from holdfast.blobs.files import FileBytes
 from holdfast.blobs.syscalls import Buffers, Syscalls
 from holdfast.core.errors import Conflict, ContentLost, Unavailable
 from holdfast.core.model import ByteRange
+from holdfast.core.slices import Slice
 
 KIB = 1024
 SMALL = os.urandom(50 * KIB)
@@ -105,6 +107,39 @@ async def test_the_umask_takes_nothing_away(root: Path) -> None:
         await store.close()
     finally:
         os.umask(before)
+
+
+async def sliced(store: DiskBlobs, locator: str, part: ByteRange) -> tuple[bytes, set[type]]:
+    """The bytes as they come in slices, each taken from its file while it is good, and what kinds of pieces came."""
+    taken: list[bytes] = []
+    kinds: set[type] = set()
+    chunks = store.read(locator, part)
+    assert isinstance(chunks, FileBytes)
+    async for piece in chunks.slices():
+        kinds.add(type(piece))
+        taken.append(piece if isinstance(piece, bytes) else os.pread(piece.file.fileno(), piece.length, piece.offset))
+        assert len(taken[-1]) == len(piece)
+    return b"".join(taken), kinds
+
+
+async def test_a_file_comes_in_slices_where_it_can_be_read_at_once(store: DiskBlobs) -> None:
+    locator = await put(store, LARGE)
+    for part in (ByteRange(0, len(LARGE)), ByteRange(3, 1), ByteRange(70_001, len(LARGE) - 70_001)):
+        expected = LARGE[part.start : part.start + part.length]
+        # A filesystem in memory does not know the flag that asks for what can be read at once.
+        store.files._root.reader._nowait = 0
+        assert await sliced(store, locator, part) == (expected, {Slice})
+        store.files._root.reader._nowait = None
+        assert await sliced(store, locator, part) == (expected, {bytes})
+
+
+async def test_slices_that_nobody_takes_to_the_end_leave_no_file_open(store: DiskBlobs) -> None:
+    locator, before = await put(store, LARGE), len(names(Path("/proc/self/fd")))
+    chunks = store.read(locator, ByteRange(0, len(LARGE)))
+    assert isinstance(chunks, FileBytes)
+    assert len(await anext(chunks.slices())) > 0
+    await chunks.aclose()
+    assert len(names(Path("/proc/self/fd"))) == before
 
 
 async def test_nothing_is_visible_before_commit(store: DiskBlobs, root: Path) -> None:

@@ -65,9 +65,16 @@ def test_workers_are_processes_and_all_of_them_end(tmp_path: Path) -> None:
         assert not any(process.is_running() for process in processes)
 
 
-def test_no_worker_outlives_a_killed_server(tmp_path: Path) -> None:
+def test_a_single_worker_is_the_process_that_was_started(tmp_path: Path) -> None:
     with served(tmp_path / "data") as server:
+        assert [process.pid for process in server.processes] == [server.process.pid]
+        assert server.stop() == 0
+
+
+def test_no_worker_outlives_a_killed_server(tmp_path: Path) -> None:
+    with served(tmp_path / "data", "--workers", "2") as server:
         workers = server.processes[1:]
+        assert len(workers) == 2
         server.process.kill()
         server.process.wait()
         psutil.wait_procs(workers, timeout=60)
@@ -75,12 +82,17 @@ def test_no_worker_outlives_a_killed_server(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_replaced(tmp_path: Path) -> None:
-    with served(tmp_path / "data") as server:
+    with served(tmp_path / "data", "--workers", "2") as server:
         before = server.processes[1]
         before.send_signal(signal.SIGKILL)
         before.wait(60)
+        for _ in range(600):
+            if len(server.processes) == 3:
+                break
+            time.sleep(0.1)
+        assert len(server.processes) == 3
+        assert before.pid not in [process.pid for process in server.processes]
         assert answers(f"{server.base}/health/live")
-        assert server.processes[1].pid != before.pid
 
 
 def answers(url: str) -> bool:

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import gc
 import itertools
+import os
 import random
 import socket
+import tempfile
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any, BinaryIO, cast
 
 import pytest
 import uvloop
@@ -20,8 +22,10 @@ from tests.web.asgi import whole
 Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 Address = tuple[str, int]
+Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 LARGE = 8 << 20
+CONTENT = random.Random(4).randbytes(LARGE)
 HOST = b"Host: a\r\n"
 PATIENT = Patience()
 
@@ -77,12 +81,42 @@ async def large(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.body", "body": bytes(65536), "more_body": left > 65536})
 
 
+async def files(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """A file in parts of any length, some of which the application has read itself."""
+    chance = random.Random(3)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % LARGE)]})
+    with written(CONTENT) as file:
+        for start, end in itertools.pairwise([0, *sorted(chance.sample(range(1, LARGE), 40)), LARGE]):
+            if chance.random() < 0.4:
+                body = CONTENT[start:end]
+                await send({"type": "http.response.body", "body": body, "more_body": end < LARGE})
+            else:
+                place = {"file": file, "offset": start, "count": end - start}
+                await send({"type": "http.response.zerocopysend", **place, "more_body": end < LARGE})
+
+
+async def lost_file(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1001")]})
+    with written(bytes(1000)) as file, pytest.raises(RuntimeError, match="shorter"):
+        await send({"type": "http.response.zerocopysend", "file": file, "offset": 0, "count": 1001})
+
+
+@contextlib.contextmanager
+def written(content: bytes) -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        yield cast(BinaryIO, file)
+
+
 PAGES: dict[str, Callable[[Scope, Receive, Send], Awaitable[None]]] = {
     "/unmeasured": unmeasured,
     "/unread": unread,
     "/unfinished": unfinished,
     "/short": short,
     "/large": large,
+    "/files": files,
+    "/lost": lost_file,
 }
 
 
@@ -468,3 +502,68 @@ def test_the_largest_number_of_headers_is_taken() -> None:
             return await talk(address, HEAD + b"X: y\r\n" * (MAX_HEADERS - 2) + b"Connection: close\r\n\r\n")
 
     assert bodies(uvloop.run(asked())) == [b"GET /? "]
+
+
+# ---------------------------------------------------------------- files that the system sends
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_parts_of_files_and_bytes_arrive_in_their_order_however_slowly_they_are_read(
+    run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = b"GET /files HTTP/1.1\r\n" + HOST + b"\r\n"
+    script = request + request + SCRIPT[-1]
+    sendfile, ahead = os.sendfile, []
+
+    async def explore() -> None:
+        async with serving() as (server, address):
+
+            def watched(*arguments: int) -> int:
+                """What still waited in the transport would come behind what it knows nothing of."""
+                ahead.append(max(each._transport.get_write_buffer_size() for each in server.connections))
+                return sendfile(*arguments)
+
+            monkeypatch.setattr(os, "sendfile", watched)
+            assert bodies(await talk(address, script)) == [CONTENT, CONTENT, *ANSWERS[-1:]]
+            assert bodies(await sipped(address, script)) == [CONTENT, CONTENT, *ANSWERS[-1:]]
+            await emptied(server)
+
+    run(explore())
+    assert set(ahead) == {0}
+
+
+async def sipped(address: Address, script: bytes) -> bytes:
+    """As `talk`, read a little at a time into little room."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, address)
+        await loop.sock_sendall(client, script)
+        pieces = []
+        async with asyncio.timeout(60):
+            while piece := await loop.sock_recv(client, 30_000):
+                pieces.append(piece)
+        return b"".join(pieces)
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_a_client_that_leaves_a_file_in_the_middle_leaves_nothing_behind(run: Runner) -> None:
+    async def explore() -> None:
+        async with serving() as (server, address):
+            for _ in range(5):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(b"GET /files HTTP/1.1\r\n" + HOST + b"\r\n")
+                await reader.readexactly(100_000)
+                writer.transport.abort()
+            await emptied(server)
+
+    run(explore())
+
+
+async def test_a_file_that_has_become_shorter_is_never_taken_for_whole() -> None:
+    async with serving() as (server, address):
+        head, _, body = (await talk(address, b"GET /lost HTTP/1.1\r\n" + HOST + b"\r\n")).partition(b"\r\n\r\n")
+        assert b"content-length: 1001" in head or not head
+        assert len(body) < 1001
+        await emptied(server)

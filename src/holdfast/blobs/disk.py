@@ -74,7 +74,7 @@ class DiskBlobs:
         """As `Blobs.create`."""
         return DiskWriter(self, account)
 
-    def read(self, locator: str, part: ByteRange) -> AsyncGenerator[bytes]:
+    def read(self, locator: str, part: ByteRange) -> AsyncIterator[bytes]:
         """As `Blobs.read`."""
         at = locators.parse(locator)
         if isinstance(at, FileAt):

@@ -14,7 +14,8 @@ import logging
 import os
 import stat
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Self, TypeVar
 
 from holdfast.blobs import folders, locators
 from holdfast.blobs.descriptors import NEW_FILE, OLD_FILE, OpenFile, closed_with, read_failure, strange_entries
@@ -24,6 +25,9 @@ from holdfast.blobs.syscalls import FILE_MODE, storage_failure, write_all
 from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.inventory import Stored
 from holdfast.core.model import ByteRange
+from holdfast.core.slices import Piece
+
+P = TypeVar("P", bound=Piece)
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +109,49 @@ class Temporary:
             _log.warning("temporary blob left behind", exc_info=True)
 
 
+class FileBytes:
+    """A part of a file as `Blobs.read` gives it, `Sliceable`. The file is open from the first piece to the last."""
+
+    def __init__(self, root: Root, open_file: Callable[[], OpenFile], part: ByteRange) -> None:
+        self._root = root
+        self._open_file = open_file
+        self._part = part
+        self._pieces: AsyncGenerator[Piece] | None = None
+        self._chunks: AsyncGenerator[bytes] | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._chunks is None:
+            self._pieces = self._chunks = self._walk(self._root.reader.exactly)
+        return await anext(self._chunks)
+
+    def slices(self) -> AsyncGenerator[Piece]:
+        """As `Sliceable.slices`."""
+        self._pieces = self._walk(self._root.reader.sliced)
+        return self._pieces
+
+    async def aclose(self) -> None:
+        """Close the file before its end."""
+        if self._pieces is not None:
+            await self._pieces.aclose()
+
+    async def _walk(self, take: Callable[[OpenFile, int, int], Awaitable[P]]) -> AsyncGenerator[P]:
+        reader = self._root.reader
+        file = await asyncio.get_running_loop().run_in_executor(self._root.threads.reads, self._open_file)
+        reader.begin_stream()
+        try:
+            position, end = self._part.start, self._part.start + self._part.length
+            while position < end:
+                length = min(reader.chunk, end - position)
+                yield await take(file, length, position)
+                position += length
+        finally:
+            reader.end_stream()
+            file.close()
+
+
 class Files:
     """All blobs that have a file of their own below the root."""
 
@@ -140,20 +187,9 @@ class Files:
         await self._confirm(at)
         return at
 
-    async def read(self, at: FileAt, part: ByteRange) -> AsyncGenerator[bytes]:
+    def read(self, at: FileAt, part: ByteRange) -> "FileBytes":
         """As `Blobs.read`."""
-        loop = asyncio.get_running_loop()
-        file = await loop.run_in_executor(self._root.threads.reads, self._open_file, at, part)
-        self._root.reader.begin_stream()
-        try:
-            position, end = part.start, part.start + part.length
-            while position < end:
-                length = min(self._root.reader.chunk, end - position)
-                yield await self._root.reader.exactly(file.fileno(), length, position)
-                position += length
-        finally:
-            self._root.reader.end_stream()
-            file.close()
+        return FileBytes(self._root, functools.partial(self._open_file, at, part), part)
 
     async def remove(self, at: FileAt) -> None:
         """Remove the file if it is there. Raises `Unavailable`."""

@@ -6,6 +6,7 @@ import os
 
 from holdfast.blobs.threads import Threads
 from holdfast.core.errors import ContentLost, Unavailable
+from holdfast.core.slices import Open, Piece, Slice
 
 CHUNK = 256 * 1024
 CROWD_CHUNK = 64 * 1024
@@ -37,10 +38,21 @@ class Reader:
         """How many bytes to hand over at a time: fewer when many streams share the memory."""
         return CHUNK if self._streams <= _CROWD else CROWD_CHUNK
 
-    async def exactly(self, fd: int, length: int, offset: int) -> bytes:
+    async def exactly(self, file: Open, length: int, offset: int) -> bytes:
         """`length` bytes from `offset`. Raises `ContentLost` when the file ends before, `Unavailable` when it fails."""
-        view = self.cached(fd, length, offset)
-        return bytes(view) if view is not None else await self.in_thread(fd, length, offset)
+        view = self.cached(file.fileno(), length, offset)
+        return bytes(view) if view is not None else await self.in_thread(file.fileno(), length, offset)
+
+    async def sliced(self, file: Open, length: int, offset: int) -> Piece:
+        """As `exactly`, without taking the bytes in where they seem to be in the page cache.
+
+        The cache is looked at where the slice begins and ends. Should a page between have been dropped, whoever sends
+        the slice waits for the disk.
+        """
+        fd = file.fileno()
+        if self.cached(fd, 1, offset) is None or self.cached(fd, 1, offset + length - 1) is None:
+            return await self.in_thread(fd, length, offset)
+        return Slice(file, offset, length)
 
     async def in_thread(self, fd: int, length: int, offset: int) -> bytes:
         """As `exactly`, without looking at the page cache first."""

@@ -44,7 +44,7 @@ class SqliteTx:
             row = self._known(key)
             if row is UNKNOWN:
                 row = self._own.known[key] = self._guarded(self._reading.get, key)
-            return cast(R | None, row)
+            return cast("R | None", row)
         if isinstance(key, VersionKey):
             self._write()
         return self._guarded(self._reading.get, key)

@@ -603,7 +603,7 @@ class Blobs(Protocol):
         ...
 
     def read(self, locator: str, part: ByteRange) -> AsyncIterator[bytes]:
-        """The bytes of that range in order, in chunks of at most 256 KiB.
+        """The bytes of that range in order, in chunks of at most 256 KiB; `core.slices.Sliceable` where that can be.
 
         Raises `ContentLost`, before the first chunk if it can be known then, when fewer bytes are there.
         """

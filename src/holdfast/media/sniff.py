@@ -275,6 +275,7 @@ _MAX_TYPE = 127
 """RFC 6838 section 4.2 allows 127 characters for each half; no registered type comes near it even as a whole."""
 
 _BLANKS = bytes(range(0x21))
+_BEFORE_MARKUP = _BLANKS + b"\xef\xbb\xbf\xff\xfe"
 _BINARY = bytes(set(range(0x20)) - set(b"\t\n\x0b\x0c\r\x1b")) + b"\x7f"
 """Bytes that text does not hold. Escape is left out: terminal logs have it."""
 
@@ -470,6 +471,8 @@ def _markup(head: bytes) -> str | None:
 
     NUL bytes are dropped, so that UTF-16 and UTF-32 read as ASCII with or without a byte order mark.
     """
+    if not head.lstrip(_BEFORE_MARKUP).startswith(b"<"):
+        return None
     page = head.translate(None, b"\0") if b"\0" in head else head
     if page[:1] in (b"\xef", b"\xff", b"\xfe"):
         page = page.removeprefix(b"\xef\xbb\xbf").removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")
@@ -530,7 +533,8 @@ def _is_text(head: bytes, *, legacy: bool) -> bool:
     """Whether the head is clean text: UTF-8, or UTF-16 and UTF-32 with their mark, or `legacy`: any one-byte text."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
         return _is_wide_text(head)
-    if len(head.translate(None, _BINARY)) != len(head):
+    # What is no text mostly shows at once.
+    if _holds_binary(head[:256]) or _holds_binary(head):
         return False
     if legacy or head.isascii():
         return True
@@ -542,6 +546,10 @@ def _is_text(head: bytes, *, legacy: bool) -> bool:
     return True
 
 
+def _holds_binary(head: bytes) -> bool:
+    return len(head.translate(None, _BINARY)) != len(head)
+
+
 def _is_wide_text(head: bytes) -> bool:
     codec = "utf-32" if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")) else "utf-16"
     width = 4 if codec == "utf-32" else 2
@@ -551,7 +559,7 @@ def _is_wide_text(head: bytes) -> bool:
         # Half of a surrogate pair may stand at the cut.
         return error.reason == "unexpected end of data" and error.start >= len(head) - 4
     narrow = text.encode("utf-8")
-    return bool(text) and len(narrow.translate(None, _BINARY)) == len(narrow)
+    return bool(text) and not _holds_binary(narrow)
 
 
 def _inert_claim(declared: str | None) -> str | None:

@@ -6,6 +6,7 @@ are not parsed again, and an answer of one piece leaves in one write.
 """
 
 import asyncio
+import os
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -31,8 +32,16 @@ OVERHEAD: Final = 64
 WHOLE: Final = "http.response.whole"
 """The extension of ASGI by which a start of an answer may bring all of its body."""
 
+ZERO_COPY: Final = "http.response.zerocopysend"
+"""The extension of ASGI by which the system sends a part of an open file, without any of it passing through here."""
+
+_PUSH: Final = 16 << 10
+"""Bytes of a file that go through the transport where the socket takes no more."""
+
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}}
+if hasattr(os, "sendfile"):
+    _EXTENSIONS[ZERO_COPY] = {}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS: Final = frozenset({204, 304})
@@ -84,6 +93,7 @@ class Exchange:
         "done",
         "keeps",
         "scope",
+        "sends_files",
         "started",
         "waiting",
     )
@@ -102,6 +112,7 @@ class Exchange:
         self.complete = False
         self.cut = False
         self.started = False
+        self.sends_files = False
         self.done = False
         self.waiting = 0
 
@@ -158,8 +169,9 @@ class Exchange:
     # ------------------------------------------------------------ the answer
 
     async def send(self, event: Event) -> None:
-        """`http.response.start`, which may bring a whole body, and `http.response.body`; waits while the client is
-        slower. Nothing happens once the client is gone. Raises `RuntimeError` for bytes other than those announced."""
+        """`http.response.start`, which may bring a whole body, `http.response.body` and `http.response.zerocopysend`;
+        waits while the client is slower. Nothing happens once the client is gone. Raises `RuntimeError` for bytes other
+        than those announced, OSError where a file cannot be read."""
         connection = self._connection
         if connection.gone or self.done:
             return
@@ -170,11 +182,14 @@ class Exchange:
         body: bytes = event.get("body", b"")
         last = not event.get("more_body", False)
         if self._left is not None:
-            self._left -= len(body)
+            self._left -= event.get("count", len(body))
             if self._left < 0 or (last and self._left > 0):
                 connection.abort()
                 raise RuntimeError("the answer has another length than its head says")
-        self._write(body, last=last)
+        if event["type"] == ZERO_COPY:
+            await self._send_file(event["file"].fileno(), event["offset"], event["count"])
+        else:
+            self._write(body, last=last)
         if last:
             self.done = True
             connection.answered(self)
@@ -222,6 +237,17 @@ class Exchange:
         else:
             connection.write(body)
 
+    async def _send_file(self, fd: int, offset: int, count: int) -> None:
+        if self._left is None:
+            raise RuntimeError("a part of a file needs an answer of known length")
+        head, self._head = self._head, b""
+        if not self.sends_files:
+            self.sends_files = True
+            self._connection.begin_files()
+        if head:
+            self._connection.write(head)
+        await self._connection.send_file(fd, offset, count)
+
     async def run(self) -> None:
         """Let the application answer; whatever is left unfinished ends with the connection."""
         try:
@@ -241,6 +267,7 @@ class Connection(asyncio.Protocol):
         self.full: asyncio.Future[None] | None = None
         self.deadline = _NEVER
         self._transport: asyncio.Transport = None  # type: ignore[assignment] # made with the connection
+        self._socket = -1
         self._client: tuple[str, int] | None = None
         self._server: tuple[str, int] | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -475,6 +502,40 @@ class Connection(asyncio.Protocol):
         """Put two pieces on their way without copying them into one."""
         self._transport.writelines((head, body))
 
+    def begin_files(self) -> None:
+        """Until this is answered `full` is there as long as anything is left that a file could overtake."""
+        self._transport.set_write_buffer_limits(0)
+        self._socket = self._transport.get_extra_info("socket").fileno()
+
+    async def send_file(self, fd: int, offset: int, count: int) -> None:
+        """Put that many bytes of a file on their way, past the transport, once it has sent all that it was given.
+
+        Raises OSError if the file cannot be read, `RuntimeError` if it ends before.
+        """
+        end = offset + count
+        while offset < end:
+            if self.full is not None:
+                await self.full
+            if self.gone:
+                return
+            offset += self._send_some(fd, offset, end - offset)
+
+    def _send_some(self, fd: int, offset: int, count: int) -> int:
+        """Let the system send what the socket takes of a stretch of a file; give how many bytes are on their way."""
+        try:
+            sent = os.sendfile(self._socket, fd, offset, count)
+        except BlockingIOError:
+            # What goes through the transport leaves when there is room again, and with it `full` ends.
+            piece = os.pread(fd, min(_PUSH, count), offset)
+            self._transport.write(piece)
+            sent = len(piece)
+        except ConnectionError:
+            self.abort()
+            return count
+        if not sent:
+            raise RuntimeError("a file is shorter than what was to be sent of it")
+        return sent
+
     def taken(self, waiting: int) -> None:
         """The application has taken a piece of a body; so many bytes still wait."""
         if self._paused and waiting < FEW_WAITING:
@@ -483,6 +544,8 @@ class Connection(asyncio.Protocol):
     def answered(self, exchange: Exchange) -> None:
         """The answer is on its way: go on with the next request, or end."""
         self._current = None
+        if exchange.sends_files:
+            self._transport.set_write_buffer_limits()
         more = bool(self._queue or self._unparsed)
         if not exchange.keeps or self.home.leaving or (self._last and not more):
             self._end(politely=self._last or not exchange.complete or more)

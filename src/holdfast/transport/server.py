@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
+from math import ceil
 from typing import Final
 
 from holdfast.transport.connection import App, Connection, Event, Patience, Scope
 
 TICK: Final = 0.5
 BACKLOG: Final = 16384
+MERCY: Final = 5.0
 
 _log = logging.getLogger("holdfast.transport")
 
@@ -91,6 +93,11 @@ class Server:
             self._date = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
         return self._date
 
+    @property
+    def longest_end(self) -> float:
+        """How many seconds may lie between `stop` and the end."""
+        return self._notice.seconds + self._drain
+
     def stop(self) -> None:
         """Take nothing new, finish what is under way."""
         self._told.set()
@@ -159,12 +166,21 @@ def run(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
     notice: Notice | None = None,
 ) -> bool:
-    """Serve in this process until SIGTERM or SIGINT; whether the application could start."""
+    """Serve in this process until SIGTERM or SIGINT; whether the application could start.
+
+    An end that takes five seconds longer than it may ends the process by SIGALRM.
+    """
 
     async def main() -> bool:
         server = Server(load(), patience, drain, notice)
+
+        def stop() -> None:
+            # Should something below Python hang, the system ends the process.
+            signal.alarm(ceil(server.longest_end + MERCY))
+            server.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            server.loop.add_signal_handler(number, server.stop)
+            server.loop.add_signal_handler(number, stop)
         try:
             await server.serve(listening)
         except StartFailed:

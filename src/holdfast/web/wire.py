@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from holdfast.core.errors import Incomplete, TooLarge, UnsupportedType
+from holdfast.core.slices import Piece
 from holdfast.web.problems import TooSlow
 
 Event = MutableMapping[str, Any]
@@ -24,6 +25,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 _END: Final = b""
 _WHOLE: Final = "http.response.whole"
+_ZERO_COPY: Final = "http.response.zerocopysend"
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ class Wire:
         "_send",
         "_since",
         "_stuck",
+        "_takes_files",
         "_takes_whole",
         "_task",
         "_timer",
@@ -71,7 +74,9 @@ class Wire:
         self._send = send
         self._since: float | None = None
         self._stuck = False
-        self._takes_whole = _WHOLE in scope.get("extensions", ())
+        extensions = scope.get("extensions", ())
+        self._takes_whole = _WHOLE in extensions
+        self._takes_files = _ZERO_COPY in extensions
         self._task: Task[Any] | None = None
         self._timer: TimerHandle | None = None
         self._window_bytes = 0
@@ -180,7 +185,8 @@ class Wire:
 
         Nothing is sent before the first piece is there, so that a failure to read can still be answered.
         """
-        first = await anext(chunks, _END)
+        pieces = self._best(chunks)
+        first = await anext(pieces, _END)
         self.started = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         if not first or len(first) == size:
@@ -191,8 +197,8 @@ class Wire:
         self._timer = asyncio.get_running_loop().call_later(self.pace.send_deadline, self._check_send)
         try:
             await self._piece(first, size, last=False)
-            async for chunk in chunks:
-                await self._piece(chunk, size, last=self.sent + len(chunk) == size)
+            async for piece in pieces:
+                await self._piece(piece, size, last=self.sent + len(piece) == size)
                 # A send to a closed connection does not suspend, and the watch could never run.
                 await asyncio.sleep(0)
                 if self.gone:
@@ -207,12 +213,21 @@ class Wire:
             departure.cancel()
             self._disarm()
 
-    async def _piece(self, chunk: bytes, size: int | None, *, last: bool) -> None:
-        self.sent += len(chunk)
+    def _best(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
+        """The body as slices of a file, if it can be had so and the server sends such."""
+        slices: Callable[[], AsyncIterator[Piece]] | None = getattr(chunks, "slices", None)
+        return chunks if slices is None or not self._takes_files else slices()
+
+    async def _piece(self, piece: Piece, size: int | None, *, last: bool) -> None:
+        self.sent += len(piece)
         if size is not None and (self.sent > size or (last and self.sent < size)):
             raise Aborted(f"{self.sent} bytes where {size} were announced")
         self._since = asyncio.get_running_loop().time()
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": not last})
+        if isinstance(piece, bytes):
+            await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
+        else:
+            place = {"file": piece.file, "offset": piece.offset, "count": piece.length}
+            await self._send({"type": _ZERO_COPY, **place, "more_body": not last})
         self._since = None
 
     async def _departure(self) -> None:
