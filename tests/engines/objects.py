@@ -46,8 +46,8 @@ class ObjectStore:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def fresh(self) -> BucketOptions:
-        """A place of its own for one test: a prefix in the store's bucket."""
-        return self.place(f"run-{next(self._numbers):06d}/held")
+        """A place of its own for one test: a prefix in the store's bucket, which other runs may have used before."""
+        return self.place(f"run-{os.getpid()}-{next(self._numbers):06d}/held")
 
     def place(self, prefix: str, bucket: str = BUCKET) -> BucketOptions:
         """A prefix in a bucket, there or not."""
