@@ -30,7 +30,7 @@ LOCK_ALONE := .cache/lock/bin/uv pip compile --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command 'make lock' $(LOCK_FLAGS)
 LOCK := $(LOCK_ALONE) pyproject.toml --group pyproject.toml:build
 
-.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph mutants bench bench-scale docs lock parts clean
+.PHONY: help serve test check fix browser matrix model engines races rude fuzz siege faults nodes ceph azure mutants bench bench-scale docs lock parts clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -89,6 +89,10 @@ faults: $(VENV)/.test parts ## kill the store, cut its power, fail its calls, re
 ceph: $(VENV)/.test ## set up a real Ceph of one node and hold contents in it to what is promised (about four minutes)
 	@bash tests/ceph/install.sh
 	$(BIN)/python -m tests.ceph
+
+azure: $(VENV)/.test ## set up an emulator of Azure and hold contents in it to what is promised (about two minutes; Node.js)
+	@bash tests/azure/install.sh .cache/azure
+	$(BIN)/python -m tests.azure .cache/azure
 
 nodes: $(VENV)/.test parts ## three servers behind a proxy: kill them, cut their database, let a standby take over: about ten minutes
 	$(BIN)/python -m tests.nodes $(ARGS)

@@ -1,9 +1,10 @@
-"""Moves an installation there and back under load: `python -m bench.move --postgres URL [--attachments N]`.
+"""Moves an installation there and back under load: `python -m bench.move --postgres URL [--blobs URL]`.
 
 N attachments with contents of their own are put into SQLite and a folder. While clients upload, purge and read on a
-real server, `holdfast move` brings all to a new database of that PostgreSQL and another folder, and back again. Each
-time every acknowledged upload is read from the new place, and `holdfast verify` looks at both sides. Run with the
-interpreter that has the package.
+real server, `holdfast move` brings all to a new database of that PostgreSQL and another folder or an object store, and
+back again. Each time every acknowledged upload is read from the new place, and `holdfast verify` looks at both sides.
+What reaches the object store is read from the environment, as for any command. Run with the interpreter that has the
+package.
 """
 
 import argparse
@@ -19,7 +20,9 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -40,7 +43,8 @@ from holdfast.settings import Settings, load_settings, local_path
 PROGRAM = (sys.executable, "-c", "from holdfast.cli import main; main()")
 BATCH = 1000
 CLIENTS = 3
-PAUSE = 0.02
+PAUSE = 0.1
+HANDS = 16
 HOST = "127.0.0.1"
 
 
@@ -173,33 +177,49 @@ def holdfast(*arguments: str | Path) -> str:
     return done.stdout
 
 
-def told(folder: Path, catalog: str, blobs: Path) -> Path:
+def told(folder: Path, catalog: str, blobs: str) -> Path:
     """A data folder with settings of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = {"catalog": catalog, "blobs": f"file://{blobs}"}
+    lines = {"catalog": catalog, "blobs": blobs}
     (folder / "holdfast.toml").write_text("".join(f"{name} = {json.dumps(lines[name])}\n" for name in lines))
     return folder
 
 
+def wrongly_held(port: int, token: str, held: tuple[str, str]) -> bool:
+    """Whether an attachment is not there any more, or has not the bytes of that digest."""
+    id, digest = held
+    status, body = asked(port, token, f"/v1/attachments/{id}/content")
+    return status != 200 or hashlib.sha256(body).hexdigest() != digest
+
+
+def wrongly_there(port: int, token: str, id: str) -> bool:
+    """Whether an attachment is there that was purged."""
+    return asked(port, token, f"/v1/attachments/{id}")[0] != 404
+
+
+def asked(port: int, token: str, path: str) -> tuple[int, bytes]:
+    """A reading request on a connection of its own."""
+    link = http.client.HTTPConnection(HOST, port, timeout=60)
+    try:
+        return ask(link, "GET", path, {"Authorization": f"Bearer {token}"})
+    finally:
+        link.close()
+
+
 def there(old: Path, new: Path, token: str) -> dict[str, float]:
-    """Move under load; what was acknowledged is read from the new place, and both sides are verified."""
+    """Move under load; what was acknowledged is read from the new place."""
     target = load_settings(overrides={"data": str(new)})
     with served(old) as port, Load(port, token) as load:
         time.sleep(3)
         began = time.perf_counter()
         said = holdfast("move", "--data", old, "--to-catalog", target.catalog, "--to-blobs", target.blobs)
         seconds = time.perf_counter() - began
-    print(said)
-    wrong = 0
-    with served(new) as port:
-        link, headers = http.client.HTTPConnection(HOST, port, timeout=60), {"Authorization": f"Bearer {token}"}
-        for id, digest in load.held.items():
-            status, body = ask(link, "GET", f"/v1/attachments/{id}/content", headers)
-            wrong += status != 200 or hashlib.sha256(body).hexdigest() != digest
-        wrong += sum(ask(link, "GET", f"/v1/attachments/{id}", headers)[0] != 404 for id in load.gone)
-    print(f"{len(load.held) + len(load.gone)} acknowledged meanwhile, {wrong} of them lost or wrong")
-    for side in (old, new):
-        print(side.name, holdfast("verify", "--data", side).strip())
+    print(said, flush=True)
+    with served(new) as port, ThreadPoolExecutor(HANDS) as hands:
+        wrong = sum(hands.map(partial(wrongly_held, port, token), load.held.items()))
+        wrong += sum(hands.map(partial(wrongly_there, port, token), load.gone))
+    for fault in load.faults[:10]:
+        print("failed:", fault)
     closed = re.search(r"refused for ([\d.]+) s, and (\d+) rows", said)
     return {
         "seconds": round(seconds, 1),
@@ -212,23 +232,33 @@ def there(old: Path, new: Path, token: str) -> dict[str, float]:
     }
 
 
+def verified(side: Path) -> str:
+    """What `holdfast verify` says of a side, and how long it took."""
+    began = time.perf_counter()
+    said = holdfast("verify", "--data", side).strip().splitlines()[-1]
+    return f"{said}, in {time.perf_counter() - began:.0f} s"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.move", description=__doc__)
     parser.add_argument("--attachments", type=int, default=100_000, help="how many (default: %(default)s)")
     parser.add_argument("--postgres", metavar="URL", required=True, help="a superuser's postgresql:// URL")
+    parser.add_argument("--blobs", metavar="URL", help="where contents go there (default: another folder)")
     given = parser.parse_args()
     root = CACHE / "move"
     shutil.rmtree(root, ignore_errors=True)
     try:
         with database(given.postgres) as catalog:
-            old = told(root / "old", f"sqlite://{root}/old/catalog.sqlite", root / "old" / "blobs")
-            new = told(root / "new", str(catalog), root / "new" / "blobs")
+            old = told(root / "old", f"sqlite://{root}/old/catalog.sqlite", f"file://{root}/old/blobs")
+            new = told(root / "new", str(catalog), given.blobs or f"file://{root}/new/blobs")
             asyncio.run(fill(load_settings(overrides={"data": str(old)}), given.attachments))
             token = holdfast(
                 "token", "create", "--data", old, "--account", "bench", "--name", "b", "--allow", "*"
             ).strip()
             for title, ends in (("there", (old, new)), ("back", (new, old))):
                 print(title, json.dumps(there(*ends, token)), flush=True)
+                for side in ends:
+                    print(f"{title}: {side.name}: {verified(side)}", flush=True)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     return 0

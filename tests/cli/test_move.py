@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +18,13 @@ from psycopg.conninfo import conninfo_to_dict
 
 from holdfast.blobs.buckets import BucketOptions
 from tests.cli.holdings import held_by
+from tests.engines.objects import ObjectStore
 from tests.engines.postgres import fresh_database
 from tests.serving import Served, attempt, run, served, started
 
 LARGE = 300 * 1024
 CLOSED = 503
+PATIENCE = 60
 
 
 @dataclass(frozen=True)
@@ -231,11 +233,40 @@ def test_a_catalog_that_is_only_half_filled_is_not_served(simple: Stores, grown:
 
 
 def _until_filling(stores: Stores) -> None:
+    _until(lambda: "is being filled" in attempt("doctor", "--data", stores.data).stdout)
+
+
+def _until(begun: Callable[[], bool]) -> None:
     for _ in range(600):
-        if "is being filled" in attempt("doctor", "--data", stores.data).stdout:
+        if begun():
             return
         time.sleep(0.05)
     raise AssertionError("the move did not begin")
+
+
+def test_a_move_that_was_stopped_and_passed_by_another_writes_nothing_afterwards(
+    simple: Stores, grown: Stores, bucket: BucketOptions, object_store: ObjectStore, tmp_path: Path
+) -> None:
+    furnish(simple, tmp_path)
+    where = ("--to-catalog", grown.catalog, "--to-blobs", grown.blobs)
+    log = tmp_path / "log"
+    with started(("move", "--data", str(simple.data), *where, "--rate", "300KiB"), log) as first:
+        # Contents are brought slowly then, and it is in no transaction.
+        _until(lambda: len(object_store.files(bucket)) > 0)
+        first.send_signal(signal.SIGSTOP)
+        run("move", "--data", simple.data, *where)
+        with served(grown.data) as server, server.client() as client:
+            before = held_by(client)
+            purged = next(iter(before))
+            assert client.delete(f"/v1/attachments/{purged}", params={"purge": "true"}).status_code == 204
+            assert client.post("/v1/attachments", params={"name": "new"}, content=b"new").status_code == 201
+            after = held_by(client)
+            first.send_signal(signal.SIGCONT)
+            assert first.wait(PATIENCE) == 1
+            assert held_by(client) == after
+    assert "another move" in log.read_text()
+    assert "was moved to" in run("doctor", "--data", simple.data)
+    assert "all is well" in run("verify", "--data", grown.data, "--grace-hours", "24")
 
 
 def test_a_moved_catalog_is_reopened_only_by_who_says_yes(simple: Stores, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures and facts of contents: made once, kept, shared, and gone with the last file that they were made from."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,8 @@ class Room:
         attachments = (desk or self.desk).attachments
         async with await attachments.receive() as intake:
             await intake.take(once(data), name=name)
-            return await attachments.create(
-                intake, NewAttachment(name, folder=f"/{len(self.easel.asked)}/{id(intake)}")
-            )
+            # A folder of its own for each, whatever lay where in memory before.
+            return await attachments.create(intake, NewAttachment(name, folder=f"/{uuid.uuid4().hex}"))
 
     async def picture(self, attachment: Attachment, edge: int = 256) -> bytes:
         given = await bytes_of(await self.desk.renditions.thumbnail(attachment.id, edge))

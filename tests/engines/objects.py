@@ -24,7 +24,8 @@ from tests.ports import free_port
 
 KEY_ID, SECRET = "AKTESTKEY", "a-secret-for-tests-alone"
 STORE_VARIABLE = "OBJECT_STORE"
-"""Names the address of a store to use instead of `localbucket`, with these credentials and this bucket."""
+"""Names the address of a store to use instead of `localbucket`, with these credentials and this bucket; or `az://`, a
+store of that kind which the driver finds by the vendor's own variables."""
 
 REGION = "us-east-1"
 BUCKET = "holdfast-tests"
@@ -51,15 +52,16 @@ class ObjectStore:
     name: str
     endpoint: str
     folder: Path
+    scheme: str = "s3"
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def fresh(self) -> BucketOptions:
-        """A place of its own for one test: a prefix in the store's bucket."""
-        return self.place(f"run-{next(self._numbers):06d}/held")
+        """A place of its own for one test: a prefix in the store's bucket, which other runs may have used before."""
+        return self.place(f"run-{os.getpid()}-{next(self._numbers):06d}/held")
 
     def place(self, prefix: str, bucket: str = BUCKET) -> BucketOptions:
         """A prefix in a bucket, there or not."""
-        return BucketOptions(url=f"s3://{bucket}/{prefix}", endpoint=self.endpoint, region=REGION)
+        return BucketOptions(url=f"{self.scheme}://{bucket}/{prefix}", endpoint=self.endpoint, region=REGION)
 
     def files(self, options: BucketOptions) -> list[Path]:
         """The objects of a place, as the server keeps them."""
@@ -112,8 +114,11 @@ def shared_store() -> ObjectStore:
 @contextmanager
 def chosen() -> Iterator[ObjectStore]:
     """The store that the environment names, else `localbucket`."""
-    if endpoint := os.environ.get(STORE_VARIABLE):
-        yield ObjectStore("given", endpoint, Path(os.devnull))
+    given = os.environ.get(STORE_VARIABLE, "")
+    if given.endswith("://"):
+        yield ObjectStore("given", "", Path(os.devnull), given.removesuffix("://"))
+    elif given:
+        yield ObjectStore("given", given, Path(os.devnull))
     else:
         with localbucket() as store:
             yield store

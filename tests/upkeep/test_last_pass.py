@@ -12,7 +12,7 @@ import pytest
 from holdfast.catalog.gates import SqliteGate
 from holdfast.catalog.postgres.gates import PostgresGate
 from holdfast.core.errors import Unavailable
-from holdfast.core.inventory import Closure, Gate, Note, WatchLost
+from holdfast.core.inventory import Closure, Fence, Gate, Note, WatchLost
 from holdfast.core.model import Attachment, Event, Link
 from holdfast.core.ports import Key, Page, Query, Tx
 from holdfast.core.upkeep.matching import NotACopy
@@ -54,11 +54,11 @@ class ObservedGate:
     async def closure(self) -> Closure | None:
         return await self._gate.closure()
 
-    async def close(self, why: Closure) -> None:
-        await self._told("close", lambda: self._gate.close(why))
+    async def close(self, why: Closure, fence: Fence | None = None) -> None:
+        await self._told("close", lambda: self._gate.close(why, fence))
 
-    async def open(self) -> None:
-        await self._told("open", self._gate.open)
+    async def open(self, fence: Fence | None = None) -> None:
+        await self._told("open", lambda: self._gate.open(fence))
 
     async def watch(self) -> Closure | None:
         return await self._told("watch", self._gate.watch)

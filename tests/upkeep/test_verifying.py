@@ -1,16 +1,19 @@
 """Every kind of damage is found, marked, never served as whole, and mended from a second store."""
 
+import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from holdfast.blobs.disk import open_disk
+from holdfast.blobs.disk import DiskBlobs, open_disk
 from holdfast.core.errors import ContentLost
 from holdfast.core.leases import LeaseLost
+from holdfast.core.model import ByteRange
 from holdfast.core.ports import (
     AttachmentKey,
     BlobKey,
@@ -356,6 +359,31 @@ async def test_verifying_reads_no_faster_than_told(workshop: Workshop) -> None:
         await workshop.office.upload(f"{n}", bytes([n]) * LARGE)
     await verify(workshop.stock(), Reading(rate=LARGE, grace=0), sleep=sleep, monotonic=lambda: 0.0)
     assert max(slept) == pytest.approx(3)
+
+
+class Together:
+    """A blob store in which nobody is answered before so many have asked."""
+
+    def __init__(self, blobs: DiskBlobs, number: int) -> None:
+        self._blobs = blobs
+        self._barrier = asyncio.Barrier(number)
+
+    async def read(self, locator: str, part: ByteRange) -> AsyncIterator[bytes]:
+        async with asyncio.timeout(30):
+            await self._barrier.wait()
+        async for chunk in self._blobs.read(locator, part):
+            yield chunk
+
+
+async def test_several_contents_are_read_at_a_time_and_told_in_the_order_of_rows(workshop: Workshop) -> None:
+    made = [BIG + b"%d" % n for n in range(8)]
+    for n, data in enumerate(made):
+        await workshop.office.upload(f"{n}", data)
+        flip(await workshop.path_of(data))
+    blobs: Any = Together(workshop.blobs, 4)
+    stock = msgspec.structs.replace(workshop.stock(), blobs=blobs)
+    done = await verify(stock, Reading(grace=0, mark=False, hands=4))
+    assert [each.subject for each in done.findings] == sorted(hashlib.sha256(data).hexdigest() for data in made)
 
 
 async def test_it_goes_on_where_another_process_was_stopped(workshop: Workshop) -> None:

@@ -23,7 +23,12 @@ _NO_KEY = frozenset({"NoSuchKey", "BlobNotFound"})
 _NO_ROOM = frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage"})
 # An object in an archive is refused like all objects are to a stranger.
 _OF_ONE = frozenset({"InvalidObjectState", "BlobArchived"})
+# Azure says of a key that is taken 409, which elsewhere means that somebody else is at it.
+_TAKEN = frozenset({"BlobAlreadyExists"})
 _NO_RANGES = "non-partial response"
+# The driver's own words: for a range that begins where the object ends, and for a deletion among many by Azure.
+_BEGINS_TOO_LATE = "Wanted range starting at"
+_NOT_THERE = "The specified blob does not exist"
 _DEBUG = "\n\nDebug source:"
 
 
@@ -58,14 +63,14 @@ def read_answer(error: BaseException) -> Answer:
 
 def _meaning(error: BaseException, text: str, status: int | None, code: str) -> Meaning:
     if isinstance(error, FileNotFoundError):
-        return "missing" if code in _NO_KEY else "failed"
-    if isinstance(error, AlreadyExistsError | PreconditionError) and status == 412:
+        return "missing" if code in _NO_KEY or (not code and _NOT_THERE in text) else "failed"
+    if isinstance(error, AlreadyExistsError | PreconditionError) and (status == 412 or code in _TAKEN):
         return "exists"
     if code in _NO_ROOM or status == 507:
         return "full"
     if status in (401, 403):
         return "refused"
-    if status == 416:
+    if status == 416 or _BEGINS_TOO_LATE in text:
         return "beyond"
     return "whole" if _NO_RANGES in text else "failed"
 

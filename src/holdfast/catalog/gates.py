@@ -15,7 +15,7 @@ import msgspec
 
 from holdfast.catalog import notes
 from holdfast.catalog.connection import connect, translated
-from holdfast.core.inventory import Closure, Note, WatchLost
+from holdfast.core.inventory import Closure, Fence, FillLost, Note, WatchLost
 
 T = TypeVar("T")
 
@@ -42,13 +42,13 @@ class SqliteGate:
         """As `Gate.closure`."""
         return await asyncio.to_thread(closure_of, self._path)
 
-    async def close(self, why: Closure) -> None:
+    async def close(self, why: Closure, fence: Fence | None = None) -> None:
         """As `Gate.close`."""
-        await asyncio.to_thread(self._change, lambda connection: _set(connection, why))
+        await asyncio.to_thread(self._change, lambda connection: _set_behind(connection, why, fence))
 
-    async def open(self) -> None:
+    async def open(self, fence: Fence | None = None) -> None:
         """As `Gate.open`."""
-        await asyncio.to_thread(self._change, lambda connection: _set(connection, None))
+        await asyncio.to_thread(self._change, lambda connection: _set_behind(connection, None, fence))
 
     async def watch(self) -> Closure | None:
         """As `Gate.watch`."""
@@ -155,6 +155,14 @@ def _closure(connection: apsw.Connection) -> Closure | None:
         return None
     told = connection.execute(f"SELECT told FROM {_VIEW}").get  # noqa: S608 -- a constant
     return msgspec.json.decode(str(told), type=Closure)
+
+
+def _set_behind(connection: apsw.Connection, why: Closure | None, fence: Fence | None) -> None:
+    if fence is not None:
+        number = connection.execute("SELECT fence FROM leases WHERE name = ?", (fence.name,)).get
+        if number != fence.number:
+            raise FillLost
+    _set(connection, why)
 
 
 def _set(connection: apsw.Connection, why: Closure | None, *, keep_notes: bool = False) -> None:

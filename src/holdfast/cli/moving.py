@@ -277,7 +277,7 @@ def _reopen(settings: Settings, *, yes: bool) -> None:
 
 def _guarded(work: Coroutine[Any, Any, T]) -> T:
     from holdfast.compose import InstallationError  # noqa: PLC0415
-    from holdfast.core.inventory import WatchLost  # noqa: PLC0415
+    from holdfast.core.inventory import FillLost, WatchLost  # noqa: PLC0415
     from holdfast.core.leases import LeaseLost  # noqa: PLC0415
     from holdfast.core.upkeep.matching import NotACopy  # noqa: PLC0415
     from holdfast.core.upkeep.moving import Mismatch  # noqa: PLC0415
@@ -290,6 +290,8 @@ def _guarded(work: Coroutine[Any, Any, T]) -> T:
         fail(f"nothing was switched: {error}")
     except WatchLost as error:
         fail(f"nothing was switched by this move: {error}")
+    except FillLost as error:
+        fail(f"this move has ended: {error}")
     except LeaseLost:
         fail("the move was interrupted for so long that contents may have gone meanwhile; run it again")
     except HoldfastError as error:

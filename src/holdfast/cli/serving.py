@@ -118,7 +118,7 @@ def _plan(settings: Settings) -> Plan:
         collect_every=settings.collect_interval_minutes * 60,
         verify_every=settings.verify_interval_hours * 3600,
         rules=Rules(settings.collect_grace_hours * 3600, settings.compact_below_percent / 100),
-        reading=Reading(rate=settings.verify_rate, grace=settings.collect_grace_hours * 3600),
+        reading=Reading(rate=settings.verify_rate, grace=settings.collect_grace_hours * 3600, hands=1),
     )
 
 

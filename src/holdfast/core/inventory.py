@@ -115,6 +115,20 @@ class WatchLost(Exception):
     """The notes are not ours any more: somebody else watches, or nobody; the text says so for people."""
 
 
+class FillLost(Exception):
+    """Another move has begun to fill the same target: whoever meets this stops without changing anything there."""
+
+    def __init__(self) -> None:
+        super().__init__("another move to the same place has begun, and that one counts")
+
+
+class Fence(msgspec.Struct, frozen=True):
+    """A lease of a catalog by its name, and the number at which it has to stand for a change to be made."""
+
+    name: str
+    number: int
+
+
 class Gate(Protocol):
     """What keeps every process, of whatever version, from changing a catalog: the engine itself refuses.
 
@@ -125,15 +139,16 @@ class Gate(Protocol):
         """Why it is closed; None while it is open, or not there."""
         ...
 
-    async def close(self, why: Closure) -> None:
+    async def close(self, why: Closure, fence: Fence | None = None) -> None:
         """From here on no row changes, and all that was committed can be read. Closed already, the reason is replaced.
 
-        Nobody watches any more. Raises `Unavailable` when writers do not end, or the role may not do this.
+        Nobody watches any more. Raises `Unavailable` when writers do not end, or the role may not do this; `FillLost`,
+        and nothing done, unless the fence stands as it is given.
         """
         ...
 
-    async def open(self) -> None:
-        """Let changes in again. Nobody watches any more."""
+    async def open(self, fence: Fence | None = None) -> None:
+        """Let changes in again. Nobody watches any more. Raises as `close` does."""
         ...
 
     async def watch(self) -> Closure | None:

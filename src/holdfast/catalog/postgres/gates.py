@@ -20,7 +20,7 @@ from holdfast.catalog.notes import TABLE
 from holdfast.catalog.postgres import notes
 from holdfast.catalog.postgres.migrations import Connection, connected, one_line
 from holdfast.core.errors import Unavailable
-from holdfast.core.inventory import Closure, Note, WatchLost
+from holdfast.core.inventory import Closure, Fence, FillLost, Note, WatchLost
 
 T = TypeVar("T")
 
@@ -63,13 +63,13 @@ class PostgresGate:
         """As `Gate.closure`."""
         return await asyncio.to_thread(closure_of, self._dsn)
 
-    async def close(self, why: Closure) -> None:
+    async def close(self, why: Closure, fence: Fence | None = None) -> None:
         """As `Gate.close`."""
-        await asyncio.to_thread(self._change, lambda connection: _close(connection, why))
+        await asyncio.to_thread(self._change, lambda connection: _close_behind(connection, why, fence))
 
-    async def open(self) -> None:
+    async def open(self, fence: Fence | None = None) -> None:
         """As `Gate.open`."""
-        await asyncio.to_thread(self._change, lambda connection: _close(connection, None))
+        await asyncio.to_thread(self._change, lambda connection: _close_behind(connection, None, fence))
 
     async def watch(self) -> Closure | None:
         """As `Gate.watch`."""
@@ -198,6 +198,15 @@ def _take(connection: Connection) -> list[sql.Identifier]:
 def _closure(connection: Connection) -> Closure | None:
     rows = connection.execute(_TOLD).fetchall()
     return msgspec.json.decode(str(rows[0][0]), type=Closure) if rows else None
+
+
+def _close_behind(connection: Connection, why: Closure | None, fence: Fence | None) -> None:
+    if fence is not None:
+        # Held to the end, and before the tables, as by whoever fills them.
+        rows = connection.execute("SELECT fence FROM leases WHERE name = %s FOR UPDATE", (fence.name,)).fetchall()
+        if [number for (number,) in rows] != [fence.number]:
+            raise FillLost
+    _close(connection, why)
 
 
 def _close(connection: Connection, why: Closure | None, *, keep_notes: bool = False) -> None:

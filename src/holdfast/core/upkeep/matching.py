@@ -89,10 +89,17 @@ class Spot(NamedTuple):
 Wanted = Callable[[Sequence[Pair]], Awaitable[Sequence[Any]]]
 """What the target should have for each pair; None if nothing."""
 
+Removed = Callable[[Any], Awaitable[None]]
+"""Told of each row that the target has no more."""
+
 
 async def as_it_is(pairs: Sequence[Pair]) -> Sequence[Any]:
     """The target should have what the source has."""
     return [pair.source for pair in pairs]
+
+
+async def no_matter(_row: object) -> None:
+    """Nothing hangs on a row that was removed."""
 
 
 class Route(NamedTuple):
@@ -112,13 +119,15 @@ class Route(NamedTuple):
 
 class Matching(msgspec.Struct, frozen=True):
     """How rows of one kind are brought. `wanted` says what the target should have; `step` is told how many rows were
-    looked at; `unsure` is given the places where the target was not found as it should be, if anybody asks for them."""
+    looked at; `unsure` is given the places where the target was not found as it should be, if anybody asks for them;
+    `removed` is told of rows once their removal is durable."""
 
     route: Route
     kind: type[Row]
     wanted: Wanted = as_it_is
     step: Step = unwatched
     unsure: set[Spot] | None = None
+    removed: Removed = no_matter
 
     async def all(self) -> int:
         """Make all rows of the target those of the source; how many these are.
@@ -132,7 +141,7 @@ class Matching(msgspec.Struct, frozen=True):
         return await self._bring(_chunks_at(self.route, self.kind, sorted(places)))
 
     async def _bring(self, chunks: AsyncGenerator[list[Pair]]) -> int:
-        rows, left, target = 0, list[Change](), self.route.target
+        rows, left = 0, list[Change]()
         async with aclosing(chunks):
             async for pairs in chunks:
                 late = [pair for pair in pairs if self.route.is_late(pair)]
@@ -141,12 +150,19 @@ class Matching(msgspec.Struct, frozen=True):
                 rows += sum(pair.source is not None for pair in pairs)
                 changed = [(pair, row) for row, pair in zip(wanted, pairs_now, strict=True) if row != pair.target]
                 self._doubt([*late, *(pair for pair, _ in changed)])
-                left += await _carry_out(target, [Change(row, pair.target) for pair, row in changed])
+                left += await self._carry_out([Change(row, pair.target) for pair, row in changed])
                 self.step(len(pairs))
         for _ in range(_ROUNDS):
             if left:
-                left = await _carry_out(target, left)
+                left = await self._carry_out(left)
         return rows
+
+    async def _carry_out(self, changes: list[Change]) -> list[Change]:
+        left = await _carry_out(self.route.target, changes)
+        for change in changes:
+            if change.row is None and change not in left:
+                await self.removed(change.was)
+        return left
 
     def _doubt(self, pairs: Sequence[Pair]) -> None:
         if self.unsure is not None:

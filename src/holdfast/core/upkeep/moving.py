@@ -13,9 +13,9 @@ can name the new place as soon as its bytes are there and were read back.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -23,12 +23,11 @@ from holdfast.core.errors import ContentLost
 from holdfast.core.inventory import Closure, Gate, Note
 from holdfast.core.model import Blob
 from holdfast.core.ports import BlobKey, BlobQuery, Blobs, BlobWriter, Catalog, Row, Tx, UsageQuery
-from holdfast.core.upkeep.matching import PLACES, Matching, NotACopy, Pair, Route, Spot, Wanted, as_it_is
+from holdfast.core.upkeep.filling import seize
+from holdfast.core.upkeep.matching import PLACES, Matching, NotACopy, Pair, Route, Spot
 from holdfast.core.upkeep.repairing import copy_bytes
-from holdfast.core.upkeep.stock import Step, accounts, pages, unwatched
+from holdfast.core.upkeep.stock import Step, accounts, all_of, pages, unwatched
 from holdfast.core.upkeep.verifying import Throttle, fault_of
-
-T = TypeVar("T")
 
 _PASSES = 5
 _FEW = 200
@@ -98,7 +97,7 @@ class Courier:
             return await fault_of(self._new, blob, self._throttle, quick=True) is None
 
     async def forget(self, blob: Blob) -> None:
-        """Remove the bytes of a row that is about to go."""
+        """Remove the bytes of a row that is gone. While it was there, a move that goes on could have relied on them."""
         await self._new.delete(blob.locator)
 
 
@@ -118,8 +117,8 @@ class Move(msgspec.Struct, frozen=True):
     step: Callable[[int], None] = lambda _: None
 
     async def run(self) -> Moved:
-        """Carry it out. Raises `NotACopy`, `Mismatch`, `WatchLost` when another move from here begins, and what the
-        stores raise; the source is then as it was."""
+        """Carry it out. Raises `NotACopy`, `Mismatch`, `WatchLost` when another move from here begins, `FillLost`
+        when another to there does, and what the stores raise; the source is then as it was, unless the other has it."""
         before = await self.source_gate.watch()
         if before is not None and before.state == "moving":
             before = None
@@ -127,20 +126,29 @@ class Move(msgspec.Struct, frozen=True):
         try:
             self._see_that_it_may_be_moved(before)
             await self._see_that_it_may_be_filled()
-            await self.target_gate.close(Closure("filling", self.source_name))
-            unsure = await self._approach(done)
-            self.watch("changes are refused")
-            began = time.monotonic()
-            await self.source_gate.hold(Closure("moving", self.target_name))
-            await self._finish(unsure, done)
-            if not await self.source_gate.seal(Closure("moved", self.target_name)):
-                raise Mismatch("rows of the source changed while changes were refused")
+            filling = await seize(self.target, self.source_name)
+            # From here on nobody else fills or opens it: what is seen of it now stays so.
+            await self._see_that_it_may_be_filled()
+            await self.target_gate.close(Closure("filling", self.source_name), filling.fence)
+            began = await msgspec.structs.replace(self, target=filling).bring(done)
         except BaseException:
             await self.source_gate.withdraw(before)
             raise
-        await self.target_gate.open()
+        await self.target_gate.open(filling.fence)
         done.closed_seconds = time.monotonic() - began
         return done
+
+    async def bring(self, done: Moved) -> float:
+        """The part of `run` in which the target is ours, until the source is given up; since when that refuses changes,
+        in seconds of the monotonic clock."""
+        unsure = await self._approach(done)
+        self.watch("changes are refused")
+        began = time.monotonic()
+        await self.source_gate.hold(Closure("moving", self.target_name))
+        await self._finish(unsure, done)
+        if not await self.source_gate.seal(Closure("moved", self.target_name)):
+            raise Mismatch("rows of the source changed while changes were refused")
+        return began
 
     async def _see_that_it_may_be_filled(self) -> None:
         """Only an empty target, one that a move from here has begun to fill, or one that was moved here before."""
@@ -238,10 +246,10 @@ class Move(msgspec.Struct, frozen=True):
         return unsure
 
     def _matching(self, route: Route, kind: type[Row], unsure: set[Spot] | None, *, believed: bool) -> Matching:
-        wanted: Wanted = as_it_is
-        if kind is Blob and self.courier is not None:
-            wanted = self._blobs_believed if believed else self._blobs
-        return Matching(route, kind, wanted, self.step, unsure)
+        if kind is not Blob or self.courier is None:
+            return Matching(route, kind, step=self.step, unsure=unsure)
+        wanted = self._blobs_believed if believed else self._blobs
+        return Matching(route, kind, wanted, self.step, unsure, self.courier.forget)
 
     async def _blobs(self, pairs: Sequence[Pair]) -> Sequence[Blob | None]:
         """As below, for a target that somebody else may have filled: each place that it names is looked at."""
@@ -253,7 +261,7 @@ class Move(msgspec.Struct, frozen=True):
                 return pair
             return Pair(pair.source, None)
 
-        return await self._blobs_believed(await _each(map(looked_at, pairs)))
+        return await self._blobs_believed(await all_of(map(looked_at, pairs)))
 
     async def _blobs_believed(self, pairs: Sequence[Pair]) -> Sequence[Blob | None]:
         """The rows that the target should have, their bytes being in the new store."""
@@ -262,7 +270,6 @@ class Move(msgspec.Struct, frozen=True):
 
         async def placed(pair: Pair) -> Blob | None:
             if pair.source is None:
-                await courier.forget(pair.target)
                 return None
             blob: Blob = pair.source
             there: Blob | None = pair.target
@@ -274,7 +281,7 @@ class Move(msgspec.Struct, frozen=True):
             return brought[1]
 
         self.check()
-        return await _each(map(placed, pairs))
+        return await all_of(map(placed, pairs))
 
 
 async def carry(rows: Catalog, courier: Courier, check: Callable[[], None] = lambda: None) -> Carried:
@@ -287,7 +294,7 @@ async def carry(rows: Catalog, courier: Courier, check: Callable[[], None] = lam
         for account in await accounts(rows):
             async for page in pages(rows, partial(BlobQuery, account.number), _PAGE):
                 check()
-                await _each(_carried(rows, courier, blob) for blob in page)
+                await all_of(_carried(rows, courier, blob) for blob in page)
         if courier.done.blobs == before:
             break
     return courier.done
@@ -311,12 +318,3 @@ async def _name(blob: Blob, locator: str, tx: Tx) -> bool:
         return False
     await tx.save(msgspec.structs.replace(current, locator=locator))
     return True
-
-
-async def _each(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of these come to; one that fails does so when the others have ended."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]

@@ -1,7 +1,8 @@
 """What the duties work on, and the few steps that all of them share."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -65,3 +66,12 @@ async def accounts(rows: Rows) -> list[Account]:
     """All accounts, oldest first."""
     found = [account async for page in pages(rows, AccountQuery, 500) for account in page]
     return sorted(found, key=lambda account: account.number)
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of these come to; one that fails does so when the others have ended."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]

@@ -7,7 +7,7 @@ transaction where more than one row has a say, before it is called a finding.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -36,7 +36,7 @@ from holdfast.core.ports import (
     Window,
 )
 from holdfast.core.upkeep.collecting import DEFAULT_GRACE
-from holdfast.core.upkeep.stock import Step, Stock, accounts, fence, pages, unwatched
+from holdfast.core.upkeep.stock import Step, Stock, accounts, all_of, fence, pages, unwatched
 
 _PAGE = 100
 _LONG_HISTORY = 10_000
@@ -64,12 +64,14 @@ class Finding(msgspec.Struct, frozen=True):
 
 class Reading(msgspec.Struct, frozen=True):
     """How to verify. `rate` in bytes a second, 0 for as fast as can be; `quick` looks at lengths, not at digests;
-    `grace` in seconds is the age from which bytes without a row count; `mark` lets damage be noted in the rows."""
+    `grace` in seconds is the age from which bytes without a row count; `mark` lets damage be noted in the rows; `hands`
+    is how many contents are read at a time."""
 
     rate: int = 0
     quick: bool = False
     grace: float = DEFAULT_GRACE
     mark: bool = True
+    hands: int = 16
 
 
 class Verified(msgspec.Struct):
@@ -164,8 +166,7 @@ class _Verification:
         window = Window(_PAGE, after=begin or None)
         while True:
             page = await self._catalog.find(BlobQuery(number, window))
-            for blob in page.items:
-                await self._blob(blob)
+            await self._blobs(page.items)
             await self._counts(page.items)
             if self._tenure is not None:
                 self._tenure.check()
@@ -174,6 +175,18 @@ class _Verification:
             if self._tenure is not None:
                 self._tenure.place = f"{number}:{page.items[-1].sha256.hex()}"
             window = Window(_PAGE, after=page.next)
+
+    async def _blobs(self, found: Sequence[Blob]) -> None:
+        """Several at a time, where each waits for a store that is far; what was found stays in the order of rows."""
+        before = len(self.done.findings)
+        rest = iter(found)
+
+        async def work() -> None:
+            for blob in rest:
+                await self._blob(blob)
+
+        await all_of(work() for _ in range(self._reading.hands))
+        self.done.findings[before:] = sorted(self.done.findings[before:], key=lambda finding: finding.subject)
 
     async def _blob(self, blob: Blob) -> None:
         fault, blob = await self._settled_fault(blob)
@@ -267,26 +280,34 @@ class _Verification:
             return HistoryQuery(account.number, window)
 
         async for page in pages(self._catalog, history, _PAGE):
+            whole: list[list[Version]] = []
             for version in page:
                 if current and current[0].attachment != version.attachment:
-                    await self._history(current)
+                    whole.append(current)
                     current = []
                 current.append(version)
+            await self._histories(whole)
             await asyncio.sleep(0)
         if current:
-            await self._history(current)
+            await self._histories([current])
         await self._ledger(account)
 
-    async def _history(self, versions: list[Version]) -> None:
+    async def _histories(self, found: Sequence[list[Version]]) -> None:
+        """All at a time: a catalog that is far answers together what is asked together."""
+        for findings in await all_of(map(self._history, found)):
+            self.done.findings += findings
+        self.done.attachments += len(found)
+
+    async def _history(self, versions: list[Version]) -> list[Finding]:
         account, id = versions[0].account, versions[0].attachment
-        self.done.attachments += 1
-        if await self._faults(self._catalog, account, versions):
+        if not await self._faults(self._catalog, account, versions):
+            return []
 
-            async def body(tx: Tx) -> list[Finding]:
-                page = await tx.find(VersionQuery(account, id, Window(_LONG_HISTORY)))
-                return await self._faults(tx, account, list(reversed(page.items)))
+        async def body(tx: Tx) -> list[Finding]:
+            page = await tx.find(VersionQuery(account, id, Window(_LONG_HISTORY)))
+            return await self._faults(tx, account, list(reversed(page.items)))
 
-            self.done.findings += await self._catalog.transact(body)
+        return await self._catalog.transact(body)
 
     async def _faults(self, rows: Rows, account: int, versions: list[Version]) -> list[Finding]:
         if not versions:
