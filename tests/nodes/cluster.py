@@ -202,7 +202,8 @@ def before(nodes: tuple[Node, ...], folder: Path) -> Iterator[Proxy]:
     """The project's nginx in front of the nodes. One that does not answer is left out for a second; all clients here
     come from one address, and may ask as often as they like.
 
-    Kept connections end within a second, so that none is left idle when a node's notice of two seconds is over.
+    Kept connections end within a second, so that none is left idle when a node's notice of some seconds is over, on a
+    busy machine too.
     """
     servers = ";\n    server ".join(f"127.0.0.1:{node.port} max_fails=1 fail_timeout=1s" for node in nodes)
     settings = replaced(

@@ -25,7 +25,7 @@ from tests.nodes.cluster import UNLIMITED, Node, before, cluster, nodes_on, own_
 from tests.nodes.siege import Siege, cut, kill_in_turn, numbers_of, outage, stop_in_turn, way_to
 from tests.serving import SOURCES, attempt
 
-SETTINGS = {**UNLIMITED, "HOLDFAST_STOP_NOTICE_SECONDS": "2"}
+SETTINGS = {**UNLIMITED, "HOLDFAST_STOP_NOTICE_SECONDS": "4"}
 SECONDS, EVERY, CUTS, AWAY_SECONDS, PACE = 9.0, 3.0, 25, 6.0, 0.15
 
 
