@@ -15,7 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.engines.objects import BUCKET, STORE_VARIABLE, free_port
+from tests.engines.objects import BUCKET, STORE_VARIABLE
+from tests.ports import free_port
 
 _BIN = Path(sys.executable).parent
 _PROGRAM = "node_modules/azurite/dist/src/blob/main.js"
