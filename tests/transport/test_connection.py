@@ -513,17 +513,17 @@ def test_parts_of_files_and_bytes_arrive_in_their_order_however_slowly_they_are_
 ) -> None:
     request = b"GET /files HTTP/1.1\r\n" + HOST + b"\r\n"
     script = request + request + SCRIPT[-1]
-    sendfile, ahead = os.sendfile, []
+    write, ahead = os.write, []
 
     async def explore() -> None:
         async with serving() as (server, address):
 
-            def watched(*arguments: int) -> int:
+            def watched(socket: int, data: memoryview) -> int:
                 """What still waited in the transport would come behind what it knows nothing of."""
                 ahead.append(max(each._transport.get_write_buffer_size() for each in server.connections))
-                return sendfile(*arguments)
+                return write(socket, data)
 
-            monkeypatch.setattr(os, "sendfile", watched)
+            monkeypatch.setattr(os, "write", watched)
             assert bodies(await talk(address, script)) == [CONTENT, CONTENT, *ANSWERS[-1:]]
             assert bodies(await sipped(address, script)) == [CONTENT, CONTENT, *ANSWERS[-1:]]
             await emptied(server)

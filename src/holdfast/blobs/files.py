@@ -124,12 +124,12 @@ class FileBytes:
 
     async def __anext__(self) -> bytes:
         if self._chunks is None:
-            self._pieces = self._chunks = self._walk(self._root.reader.exactly)
+            self._pieces = self._chunks = self._walk(self._root.reader.next_bytes)
         return await anext(self._chunks)
 
     def slices(self) -> AsyncGenerator[Piece]:
         """As `Sliceable.slices`."""
-        self._pieces = self._walk(self._root.reader.sliced)
+        self._pieces = self._walk(self._root.reader.next_slice)
         return self._pieces
 
     async def aclose(self) -> None:
@@ -144,9 +144,9 @@ class FileBytes:
         try:
             position, end = self._part.start, self._part.start + self._part.length
             while position < end:
-                length = min(reader.chunk, end - position)
-                yield await take(file, length, position)
-                position += length
+                piece = await take(file, end - position, position)
+                yield piece
+                position += len(piece)
         finally:
             reader.end_stream()
             file.close()

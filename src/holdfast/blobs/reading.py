@@ -9,6 +9,7 @@ from holdfast.core.errors import ContentLost, Unavailable
 from holdfast.core.slices import Open, Piece, Slice
 
 CHUNK = 256 * 1024
+SLICE = 1024 * 1024
 CROWD_CHUNK = 64 * 1024
 _CROWD = 64
 # Systems without the flag read in threads only.
@@ -33,29 +34,30 @@ class Reader:
         """Count a stream out."""
         self._streams -= 1
 
-    @property
-    def chunk(self) -> int:
-        """How many bytes to hand over at a time: fewer when many streams share the memory."""
-        return CHUNK if self._streams <= _CROWD else CROWD_CHUNK
+    async def next_bytes(self, file: Open, left: int, offset: int) -> bytes:
+        """The next of the `left` bytes from `offset`: fewer at a time when many streams share the memory.
 
-    async def exactly(self, file: Open, length: int, offset: int) -> bytes:
-        """`length` bytes from `offset`. Raises `ContentLost` when the file ends before, `Unavailable` when it fails."""
+        Raises `ContentLost` when the file ends before, `Unavailable` when it fails.
+        """
+        length = min(left, CHUNK if self._streams <= _CROWD else CROWD_CHUNK)
         view = self.cached(file.fileno(), length, offset)
         return bytes(view) if view is not None else await self.in_thread(file.fileno(), length, offset)
 
-    async def sliced(self, file: Open, length: int, offset: int) -> Piece:
-        """As `exactly`, without taking the bytes in where they seem to be in the page cache.
+    async def next_slice(self, file: Open, left: int, offset: int) -> Piece:
+        """As `next_bytes`, without taking the bytes in where they seem to be in the page cache.
 
-        The cache is looked at where the slice begins and ends. Should a page between have been dropped, whoever sends
-        the slice waits for the disk.
+        The cache is looked at at every step of 256 KiB. Should a page between have been dropped, whoever sends the
+        slice waits for the disk.
         """
-        fd = file.fileno()
-        if self.cached(fd, 1, offset) is None or self.cached(fd, 1, offset + length - 1) is None:
-            return await self.in_thread(fd, length, offset)
-        return Slice(file, offset, length)
+        fd, end = file.fileno(), offset + min(left, SLICE)
+        if self.cached(fd, 1, offset) is None or any(
+            self.cached(fd, 1, min(at, end) - 1) is None for at in range(offset + CHUNK, end + CHUNK, CHUNK)
+        ):
+            return await self.next_bytes(file, left, offset)
+        return Slice(file, offset, end - offset)
 
     async def in_thread(self, fd: int, length: int, offset: int) -> bytes:
-        """As `exactly`, without looking at the page cache first."""
+        """That many bytes, without looking at the page cache first. Raises as `next_bytes` does."""
         return await asyncio.get_running_loop().run_in_executor(self._threads.reads, read_exactly, fd, length, offset)
 
     def cached(self, fd: int, length: int, offset: int) -> memoryview | None:
@@ -74,7 +76,7 @@ class Reader:
 
 
 def read_exactly(fd: int, length: int, offset: int) -> bytes:
-    """As `Reader.exactly`, blocking."""
+    """As `Reader.in_thread`, blocking."""
     pieces: list[bytes] = []
     while length:
         try:

@@ -33,15 +33,13 @@ WHOLE: Final = "http.response.whole"
 """The extension of ASGI by which a start of an answer may bring all of its body."""
 
 ZERO_COPY: Final = "http.response.zerocopysend"
-"""The extension of ASGI by which the system sends a part of an open file, without any of it passing through here."""
+"""The extension of ASGI by which the server is given a part of an open file to send."""
 
-_PUSH: Final = 16 << 10
-"""Bytes of a file that go through the transport where the socket takes no more."""
+STRETCH: Final = 256 << 10
+"""Bytes of a file that are read and sent at a time, without an object of their own."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
-_EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}}
-if hasattr(os, "sendfile"):
-    _EXTENSIONS[ZERO_COPY] = {}
+_EXTENSIONS: Final[dict[str, dict[str, object]]] = {WHOLE: {}, ZERO_COPY: {}}
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODILESS: Final = frozenset({204, 304})
@@ -69,6 +67,7 @@ class Home(Protocol):
     connections: "set[Connection]"
     tasks: set[asyncio.Task[None]]
     leaving: bool
+    scratch: memoryview
 
     @property
     def date(self) -> bytes:
@@ -521,20 +520,22 @@ class Connection(asyncio.Protocol):
             offset += self._send_some(fd, offset, end - offset)
 
     def _send_some(self, fd: int, offset: int, count: int) -> int:
-        """Let the system send what the socket takes of a stretch of a file; give how many bytes are on their way."""
+        """Put the next stretch of a file on its way; give its length."""
+        stretch = self.home.scratch[:count]
+        taken = os.preadv(fd, [stretch], offset)
+        if not taken:
+            raise RuntimeError("a file is shorter than what was to be sent of it")
         try:
-            sent = os.sendfile(self._socket, fd, offset, count)
+            sent = os.write(self._socket, stretch[:taken])
         except BlockingIOError:
-            # What goes through the transport leaves when there is room again, and with it `full` ends.
-            piece = os.pread(fd, min(_PUSH, count), offset)
-            self._transport.write(piece)
-            sent = len(piece)
+            sent = 0
         except ConnectionError:
             self.abort()
-            return count
-        if not sent:
-            raise RuntimeError("a file is shorter than what was to be sent of it")
-        return sent
+            return taken
+        if sent < taken:
+            # What the socket does not take goes through the transport, and `full` ends when there is room again.
+            self._transport.write(bytes(stretch[sent:taken]))
+        return taken
 
     def taken(self, waiting: int) -> None:
         """The application has taken a piece of a body; so many bytes still wait."""

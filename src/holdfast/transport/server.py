@@ -11,7 +11,7 @@ from email.utils import formatdate
 from math import ceil
 from typing import Final
 
-from holdfast.transport.connection import App, Connection, Event, Patience, Scope
+from holdfast.transport.connection import STRETCH, App, Connection, Event, Patience, Scope
 
 TICK: Final = 0.5
 BACKLOG: Final = 16384
@@ -80,6 +80,8 @@ class Server:
         self.connections: set[Connection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.leaving = False
+        # Filled and sent without an await between, so one serves all connections and stays in the processor's cache.
+        self.scratch = memoryview(bytearray(STRETCH))
         self._drain = drain
         self._notice = Notice() if notice is None else notice
         self._told = asyncio.Event()

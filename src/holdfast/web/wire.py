@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from holdfast.core.errors import Incomplete, TooLarge, UnsupportedType
-from holdfast.core.slices import Piece
+from holdfast.core.slices import Piece, Slice
 from holdfast.web.problems import TooSlow
 
 Event = MutableMapping[str, Any]
@@ -26,6 +26,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 _END: Final = b""
 _WHOLE: Final = "http.response.whole"
 _ZERO_COPY: Final = "http.response.zerocopysend"
+_STEP: Final = 256 << 10
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -222,13 +223,23 @@ class Wire:
         self.sent += len(piece)
         if size is not None and (self.sent > size or (last and self.sent < size)):
             raise Aborted(f"{self.sent} bytes where {size} were announced")
-        self._since = asyncio.get_running_loop().time()
         if isinstance(piece, bytes):
+            self._since = asyncio.get_running_loop().time()
             await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
         else:
-            place = {"file": piece.file, "offset": piece.offset, "count": piece.length}
-            await self._send({"type": _ZERO_COPY, **place, "more_body": not last})
+            await self._slice(piece, last=last)
         self._since = None
+
+    async def _slice(self, piece: Slice, *, last: bool) -> None:
+        """In steps, so that a client that takes some of it now and then is no stalled one."""
+        loop, end = asyncio.get_running_loop(), piece.offset + piece.length
+        for offset in range(piece.offset, end, _STEP):
+            self._since = loop.time()
+            count = min(_STEP, end - offset)
+            more = not last or offset + count < end
+            await self._send(
+                {"type": _ZERO_COPY, "file": piece.file, "offset": offset, "count": count, "more_body": more}
+            )
 
     async def _departure(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
