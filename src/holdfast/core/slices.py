@@ -1,4 +1,4 @@
-"""Parts of open files, for whoever can send bytes without taking them into this process first."""
+"""Parts of open files, for whoever can send them without having each byte handed on by everybody between."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
