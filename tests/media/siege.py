@@ -13,9 +13,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,10 +29,10 @@ from tests.media.conftest import chunks
 from tests.media.pictures import encoded, quarters
 from tests.media.test_hostile import FOREIGN, HOSTILE
 from tests.media.test_while_serving import cages, upload
-from tests.rude.house import GoodClient
+from tests.rude.house import GoodClient, percentile
 from tests.serving import Served, served
 
-SLICE = 4.0
+SLICE = 2.0
 PAUSE = 0.002
 _WATCHED = "%file,%network,%process,%desc,memfd_create,ptrace,bpf"
 _LOCKED_IN = re.compile(r'write\(1, "\+", 1\) += 1$')
@@ -43,6 +44,9 @@ _READS = frozenset({"read", "pread64", "readv", "preadv", "preadv2"})
 _WITHIN = frozenset({"clone", "clone3"})
 """Threads of a decoder; the filter lets no other process begin."""
 
+Span = tuple[float, float]
+"""From when until when, in seconds of the monotonic clock."""
+
 
 @dataclass
 class Watch:
@@ -50,6 +54,23 @@ class Watch:
 
     seconds: dict[int, float] = field(default_factory=dict)
     space: dict[int, int] = field(default_factory=dict)
+
+    @contextmanager
+    def looking(self, server: Served) -> Iterator[None]:
+        """Look every now and then for the length of the block."""
+        ended = threading.Event()
+
+        def go_on() -> None:
+            while not ended.wait(0.25):
+                self.look(server)
+
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def look(self, server: Served) -> None:
         """Note how they stand now."""
@@ -98,68 +119,48 @@ def besieged(folder: Path) -> list[str]:
         files = [made() for _, made, _ in HOSTILE.values()] + list(FOREIGN.values())
         attack = Attack(other, [upload(one, data, "hostile") for data in files])
         other.timeout = httpx.Timeout(120)
-        reading(GoodClient(one), honest, SLICE)
-        quiet, loud, watch = list[GoodClient](), list[GoodClient](), Watch()
-        while not attack.over:
-            quiet.append(GoodClient(one))
-            reading(quiet[-1], honest, SLICE)
-            loud.append(GoodClient(one))
-            with attacking(attack, server, watch) as going_on:
-                while going_on():
-                    reading(loud[-1], honest, SLICE / 8)
+        good, watch = GoodClient(one), Watch()
+        quiet, loud = list[Span](), list[Span]()
+        with good.working(partial(read, honest=honest)):
+            time.sleep(SLICE)
+            while not attack.over:
+                began = time.monotonic()
+                time.sleep(SLICE)
+                quiet.append((began, began + SLICE))
+                with watch.looking(server):
+                    attack.go_on(SLICE)
+                loud.append((began + SLICE, time.monotonic()))
         ready = one.get("/health/ready").status_code
         left = len(cages(server))
         workers = len(server.processes) - left
     print(f"{len(files)} hostile files, answered {dict(attack.answers)}, ready after it: {ready}")
-    told("alone", quiet)
-    told("in the attack", loud)
-    print(f"  p99 in the attack by p99 alone: {usual(loud, 0.99) / usual(quiet, 0.99):.3f}")
+    told("alone", good, quiet)
+    told("in the attack", good, loud)
+    print(f"  p99 in the attack by p99 alone: {usual(good, loud, 0.99) / usual(good, quiet, 0.99):.3f}")
     print(f"  {len(watch.seconds)} children seen: at most {max(watch.seconds.values()):.2f} s of processor,"
           f" {max(watch.space.values()) >> 20} MiB of address space; {left} wait afterwards")  # fmt: skip
-    wrong = [failure for good in quiet + loud for failure in good.failures] + watch.over
+    wrong = good.failures + watch.over
     wrong += [f"answer {status}" for status in attack.answers if status not in (200, 404)]
     return wrong + ["not ready"] * (ready != 200) + ["children are left"] * (left > workers)
 
 
-def usual(slices: list[GoodClient], share: float) -> float:
-    """The median over the slices of the seconds that this share of their requests did not exceed."""
-    return statistics.median(good.percentile(share) for good in slices)
+def usual(good: GoodClient, turns: list[Span], share: float) -> float:
+    """The median over the turns of the seconds that this share of their requests did not exceed."""
+    return statistics.median(percentile(good.seconds(*turn), share) for turn in turns)
 
 
-def told(name: str, slices: list[GoodClient]) -> None:
-    """Their times in one line, in milliseconds."""
-    count = sum(len(good.seconds) for good in slices)
-    median, most = (1000 * usual(slices, share) for share in (0.5, 0.99))
-    print(f"  {name}: median {median:.2f} ms, p99 {most:.2f} ms, of {count} requests in {len(slices)} turns")
+def told(name: str, good: GoodClient, turns: list[Span]) -> None:
+    """The times in these turns in one line, in milliseconds."""
+    count = sum(len(good.seconds(*turn)) for turn in turns)
+    median, most = (1000 * usual(good, turns, share) for share in (0.5, 0.99))
+    print(f"  {name}: median {median:.2f} ms, p99 {most:.2f} ms, of {count} requests in {len(turns)} turns")
 
 
-def reading(good: GoodClient, honest: str, seconds: float) -> None:
-    """A good client reads a file and its description, with a moment between, for that time."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        good.ask("GET", f"/v1/attachments/{honest}/content")
-        good.ask("GET", f"/v1/attachments/{honest}")
-        time.sleep(PAUSE)
-
-
-@contextmanager
-def attacking(attack: Attack, server: Served, watch: Watch) -> Iterator[Callable[[], bool]]:
-    """Let the attack go on for one slice; gives a function that says whether it still does."""
-    thread = threading.Thread(target=attack.go_on, args=(SLICE,))
-
-    def look() -> None:
-        while thread.is_alive():
-            watch.look(server)
-            time.sleep(0.25)
-
-    watching = threading.Thread(target=look)
-    thread.start()
-    watching.start()
-    try:
-        yield thread.is_alive
-    finally:
-        thread.join()
-        watching.join()
+def read(good: GoodClient, honest: str) -> None:
+    """A good client reads a file and its description, and rests a moment."""
+    good.ask("GET", f"/v1/attachments/{honest}/content")
+    good.ask("GET", f"/v1/attachments/{honest}")
+    time.sleep(PAUSE)
 
 
 # ---------------------------------------------------------------- what a child asks of the kernel

@@ -3,12 +3,13 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.contents import SETTINGS
 from tests.rude.clients import many_descriptors
-from tests.rude.house import OWN, GoodClient, Holdings
+from tests.rude.house import OWN, Holdings, percentile
 from tests.rude.scenes import crowded, cut_off, deafened, figures
 from tests.serving import served
 
@@ -22,10 +23,12 @@ def shown(held: Holdings) -> str:
     return f"{held.descriptors} descriptors, {len(held.files)} temporary files, {held.resident >> 20} MiB resident"
 
 
-def times(good: GoodClient) -> str:
-    """How long its requests took, in milliseconds."""
-    median, most = (1000 * good.percentile(share) for share in (0.5, 0.99))
-    return f"median {median:.1f} ms, p99 {most:.1f} ms of {len(good.seconds)}"
+def times(seconds: Sequence[float]) -> str:
+    """How long requests took, in milliseconds."""
+    if not seconds:
+        return "none"
+    median, most = (1000 * percentile(seconds, share) for share in (0.5, 0.99))
+    return f"median {median:.1f} ms, p99 {most:.1f} ms of {len(seconds)}"
 
 
 async def main() -> int:
@@ -42,7 +45,11 @@ async def main() -> int:
         print(f"  before: {shown(ending.before)}\n  after:  {shown(ending.after)}")
         print(f"  after the same crowd the first time: {shown(first.after)}")
         print(f"  good client: {ending.good.succeeded} answers, {len(ending.good.failures)} failures")
-        print(f"  its times alone: {times(ending.quiet)}\n  in the crowd:    {times(ending.good)}")
+        here, first_closed = ending.complete
+        print(f"  its times alone:      {times(ending.quiet.seconds())}")
+        print(f"  while they come:      {times(ending.good.seconds(until=here))}")
+        print(f"  while all are there:  {times(ending.good.seconds(here, first_closed))}")
+        print(f"  while they are ended: {times(ending.good.seconds(first_closed))}")
         print(f"  closed by the server: {ending.closed}, answered {ending.answers}")
         wrong += ending.good.failures
         wrong += ["not all were closed"] * (ending.closed != WRITERS)

@@ -5,10 +5,12 @@ may do at once does not decide.
 """
 
 import asyncio
+import math
 import random
 import resource
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -42,13 +44,15 @@ def head(method: str, path: str, token: str, *fields: str) -> bytes:
 
 
 class Crowd:
-    """Connections that are held open; `closed` counts those that the server has given up."""
+    """Connections that are held open; `closed` counts those that the server has given up, the first of them at
+    `first_closed` in seconds of the monotonic clock."""
 
     def __init__(self, base: str) -> None:
         parts = urlsplit(base)
         self._server = (str(parts.hostname), int(parts.port or 80))
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = 0
+        self.first_closed = math.inf
         self.answers: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -78,6 +82,7 @@ class Crowd:
             except OSError:
                 pass
             self.closed += 1
+            self.first_closed = min(self.first_closed, time.monotonic())
 
     def _stalled(self, connection: socket.socket, request: bytes) -> "asyncio.Future[None]":
         async def behave() -> None:

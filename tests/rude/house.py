@@ -1,8 +1,9 @@
 """A server under rude clients: what it holds before and after, and a good client that works meanwhile."""
 
+import math
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -60,12 +61,13 @@ def settled(server: Served, like: Holdings) -> Holdings:
 
 @dataclass
 class GoodClient:
-    """One who uploads, lists and downloads, over and over, and remembers how long each took in seconds."""
+    """One who uploads, lists and downloads, over and over. `asked` is when each request began and how long it took, in
+    seconds of a clock that all processes share."""
 
     client: httpx.Client
     succeeded: int = 0
     failures: list[str] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
+    asked: list[tuple[float, float]] = field(default_factory=list)
 
     def round(self) -> None:
         """Upload a document, read it back, list, and throw it away."""
@@ -81,9 +83,9 @@ class GoodClient:
 
     def ask(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
         """One request, noted."""
-        began = time.perf_counter()
+        began = time.monotonic()
         answer = self.client.request(method, path, content=content)
-        self.seconds.append(time.perf_counter() - began)
+        self.asked.append((began, time.monotonic() - began))
         if answer.is_success:
             self.succeeded += 1
         else:
@@ -91,36 +93,45 @@ class GoodClient:
         return answer
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Go on for the length of the block, in a process of its own: what the crowd costs us is not what it costs."""
+    def working(self, turn: Callable[["GoodClient"], None] | None = None) -> Iterator[None]:
+        """Go on for the length of the block, in a process of its own: what the crowd costs us is not what it costs.
+
+        `turn` is what it does over and over, `round` unless another one is given.
+        """
         ours, theirs = _SPAWNED.Pipe()
         headers = {"Authorization": str(self.client.headers["Authorization"])}
-        process = _SPAWNED.Process(target=_work, args=(theirs, str(self.client.base_url), headers))
+        process = _SPAWNED.Process(
+            target=_work, args=(theirs, str(self.client.base_url), headers, turn or GoodClient.round)
+        )
         process.start()
         assert ours.recv() == "ready"
         try:
             yield
         finally:
             ours.send("end")
-            succeeded, failures, seconds = ours.recv()
+            succeeded, failures, asked = ours.recv()
             process.join()
         self.succeeded += succeeded
         self.failures += failures
-        self.seconds += seconds
+        self.asked += asked
 
-    def percentile(self, share: float) -> float:
-        """The time that this share of the requests did not exceed."""
-        ranked = sorted(self.seconds)
-        return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+    def seconds(self, since: float = 0, until: float = math.inf) -> list[float]:
+        """How long those took that began in that time, the shortest first."""
+        return sorted(took for began, took in self.asked if since <= began < until)
 
 
-def _work(told: Connection, base: str, headers: dict[str, str]) -> None:
+def percentile(ranked: Sequence[float], share: float) -> float:
+    """What this share of them did not exceed."""
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+
+
+def _work(told: Connection, base: str, headers: dict[str, str], turn: Callable[[GoodClient], None]) -> None:
     with httpx.Client(base_url=base, headers=headers, timeout=PATIENCE) as client:
         good = GoodClient(client)
         told.send("ready")
         while not told.poll():
-            good.round()
-    told.send((good.succeeded, good.failures, good.seconds))
+            turn(good)
+    told.send((good.succeeded, good.failures, good.asked))
 
 
 def large_file(client: httpx.Client, size: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass
 
 import httpx
@@ -17,12 +18,14 @@ _HALF = b"x" * 5_000
 
 @dataclass
 class Ending:
-    """What was there before, during and after, and how the good client fared."""
+    """What was there before, during and after, and how the good client fared. The crowd was `complete` from when all
+    were there until the first was shown out, by the clock of `GoodClient`."""
 
     before: Holdings
     after: Holdings
     quiet: GoodClient
     good: GoodClient
+    complete: tuple[float, float]
     stalled: int
     closed: int
     answers: dict[str, int]
@@ -43,11 +46,12 @@ async def crowded(server: Served, client: httpx.Client, writers: int, readers: i
     with good.working():
         await stalled.stall(writers, upload)
         await slow.trickle(readers, head("GET", content, token))
+        here = time.monotonic()
         closed = await stalled.given_up(PATIENCE)
     await stalled.leave()
     await slow.leave()
     after = await asyncio.to_thread(settled, server, before)
-    return Ending(before, after, quiet, good, writers, closed, stalled.answers)
+    return Ending(before, after, quiet, good, (here, stalled.first_closed), writers, closed, stalled.answers)
 
 
 async def deafened(server: Served, client: httpx.Client, readers: int) -> Holdings:
