@@ -97,9 +97,13 @@ class Crowd:
         return asyncio.ensure_future(behave())
 
     def _reading(self, connection: socket.socket, request: bytes, pace: int) -> "asyncio.Future[None]":
+        phase = len(self._tasks) % 100 / 100
+
         async def behave() -> None:
             loop = asyncio.get_running_loop()
             await loop.sock_sendall(connection, request)
+            # Strangers do not read in step.
+            await asyncio.sleep(phase)
             while not pace or await loop.sock_recv(connection, pace):  # noqa: ASYNC110 -- a slow reader is slow on purpose
                 await asyncio.sleep(1)
 
