@@ -46,15 +46,13 @@ class Reader:
     async def next_slice(self, file: Open, left: int, offset: int) -> Piece:
         """As `next_bytes`, without taking the bytes in where they seem to be in the page cache.
 
-        The cache is looked at at every step of 256 KiB. Should a page between have been dropped, whoever sends the
+        The cache is looked at every 256 KiB and at the end. Should a page between have been dropped, whoever sends the
         slice waits for the disk.
         """
-        fd, end = file.fileno(), offset + min(left, SLICE)
-        if self.cached(fd, 1, offset) is None or any(
-            self.cached(fd, 1, min(at, end) - 1) is None for at in range(offset + CHUNK, end + CHUNK, CHUNK)
-        ):
-            return await self.next_bytes(file, left, offset)
-        return Slice(file, offset, end - offset)
+        end = offset + min(left, SLICE)
+        if all(self.cached(file.fileno(), 1, at) is not None for at in (*range(offset, end, CHUNK), end - 1)):
+            return Slice(file, offset, end - offset)
+        return await self.next_bytes(file, left, offset)
 
     async def in_thread(self, fd: int, length: int, offset: int) -> bytes:
         """That many bytes, without looking at the page cache first. Raises as `next_bytes` does."""

@@ -6,7 +6,6 @@ error serializers, a second response object) is what dialects must shape themsel
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from time import perf_counter
 from types import MappingProxyType
 from typing import Final, cast
@@ -114,8 +113,10 @@ class Dispatcher:
         self._request_options.keep_blank_qs_values = True
         self._request_options.auto_parse_qs_csv = False
         self._claims = claims(dialects)
-        self._endpoints = {endpoint.template: endpoint for endpoint in endpoints(dialects)}
-        self._router = router(tuple(self._endpoints))
+        self._router = CompiledRouter()
+        for endpoint in endpoints(dialects):
+            self._router.add_route(endpoint.template, endpoint)
+        self._router.find("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens."""
@@ -199,7 +200,7 @@ class Dispatcher:
         found = self._router.find(path)
         if found is None or path[1:2] == "/":
             raise RouteNotFound(path)
-        endpoint, params = self._endpoints[cast(str, found[0])], found[2]
+        endpoint, params = cast(Endpoint, found[0]), found[2]
         if escaped and b"%2f" in raw.lower() and not endpoint.takes_slashes(raw):
             raise RouteNotFound(path)
         for name, value in params.items():
@@ -380,16 +381,6 @@ def claims(dialects: Sequence[Dialect]) -> tuple[tuple[str, Dialect], ...]:
                 if found.setdefault(claim, dialect) is not dialect:
                     raise ValueError(f"{claim} is claimed by {found[claim].name} and {dialect.name}")
     return tuple(sorted(found.items(), key=lambda item: -len(item[0])))
-
-
-@lru_cache(maxsize=64)
-def router(templates: tuple[str, ...]) -> CompiledRouter:
-    """Finds the template of a path. Made once for all applications that have the same, for that takes a while."""
-    made = CompiledRouter()
-    for template in templates:
-        made.add_route(template, template)
-    made.find("/")
-    return made
 
 
 def endpoints(dialects: Sequence[Dialect]) -> list[Endpoint]:

@@ -9,12 +9,12 @@ that a reader has gone.
 import asyncio
 from asyncio import CancelledError, Task, TimerHandle
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import msgspec
 
 from holdfast.core.errors import Incomplete, TooLarge, UnsupportedType
-from holdfast.core.slices import Piece, Slice
+from holdfast.core.slices import Piece, Slice, Sliceable
 from holdfast.web.problems import TooSlow
 
 Event = MutableMapping[str, Any]
@@ -216,8 +216,7 @@ class Wire:
 
     def _best(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
         """The body as slices of a file, if it can be had so and the server sends such."""
-        slices: Callable[[], AsyncIterator[Piece]] | None = getattr(chunks, "slices", None)
-        return chunks if slices is None or not self._takes_files else slices()
+        return cast(Sliceable, chunks).slices() if self._takes_files and hasattr(chunks, "slices") else chunks
 
     async def _piece(self, piece: Piece, size: int | None, *, last: bool) -> None:
         self.sent += len(piece)
