@@ -227,7 +227,7 @@ def _run(settings: Settings, listening: Sequence[socket.socket]) -> int:
         return work(place)
 
     # What is loaded by now stays: server processes share it, and their collectors never look through it. Almost nothing
-    # that a request leaves behind is a cycle, so they come by seldom: every 700 objects, as usual, can be seen in uploads.
+    # that a request leaves behind is a cycle, so they come by seldom: every 700 objects, as usual, slows uploads down.
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
